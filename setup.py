@@ -1,0 +1,41 @@
+"""The package, its `textclf` command, and extras for what not everyone needs."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'^__version__ = "(.+)"', (here / "textclf/__init__.py").read_text(encoding="utf-8"), re.MULTILINE)
+
+setup(
+    name="textclf",
+    version=version.group(1) if version else "",
+    description="Train, judge, export and serve text classifiers with TensorFlow: raw strings in, label names out",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["textclf", "textclf.*"]),
+    package_data={"textclf.evaluation": ["*.j2"], "textclf.samples": ["*.csv", "*.yaml", "*.md"]},
+    install_requires=[
+        "click>=8.1",
+        "jinja2>=3.1",
+        "keras>=3.12,<4",
+        "matplotlib>=3.9",
+        "numpy>=1.26",
+        "pydantic>=2.10,<3",
+        "pyyaml>=6.0",
+        "scikit-learn>=1.5",
+        "tensorboard>=2.19",
+        "tensorflow>=2.19,<3",
+        "tensorflow-text>=2.19,<3",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "parquet": ["pyarrow>=17"],
+        "tfds": ["tensorflow-datasets>=4.9.7"],
+        "bert": ["keras-hub>=0.20"],
+    },
+    entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},
+)

@@ -1,0 +1,74 @@
+"""Train, judge, export and serve text classifiers with TensorFlow.
+
+Raw strings in, label names out: the tokenizer, the model and the labels are one graph.
+
+Example:
+    >>> import textclf
+    >>> config = textclf.load_config(None, ["data.train=sample:train", "model=linear"])
+    >>> run = textclf.train(config, "runs/demo")  # doctest: +SKIP
+    >>> path = textclf.export("runs/demo", name="demo")  # doctest: +SKIP
+    >>> textclf.load(path).predict(["Where is my parcel?"])[0].label  # doctest: +SKIP
+    'delivery'
+
+Importing this package does not import TensorFlow; the first name that needs it does.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from textclf.config import Config, load_config
+    from textclf.errors import ConfigError, DataError, ExportError, RunError, TextclfError
+    from textclf.serving.classifier import Classifier, Prediction, load
+    from textclf.serving.evaluate import evaluate
+    from textclf.serving.export import export
+    from textclf.training.run_directory import Run
+    from textclf.training.train import train
+
+_WHERE = {
+    "Classifier": "textclf.serving.classifier",
+    "Config": "textclf.config",
+    "ConfigError": "textclf.errors",
+    "DataError": "textclf.errors",
+    "ExportError": "textclf.errors",
+    "Prediction": "textclf.serving.classifier",
+    "Run": "textclf.training.run_directory",
+    "RunError": "textclf.errors",
+    "TextclfError": "textclf.errors",
+    "evaluate": "textclf.serving.evaluate",
+    "export": "textclf.serving.export",
+    "load": "textclf.serving.classifier",
+    "load_config": "textclf.config",
+    "train": "textclf.training.train",
+}
+
+__all__ = [
+    "Classifier",
+    "Config",
+    "ConfigError",
+    "DataError",
+    "ExportError",
+    "Prediction",
+    "Run",
+    "RunError",
+    "TextclfError",
+    "evaluate",
+    "export",
+    "load",
+    "load_config",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'textclf' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion."""
+    return [*__all__, "__version__"]
