@@ -1,0 +1,38 @@
+"""Where the labelled texts come from and how they are split."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from textclf.config.section import Section
+
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class DataConfig(Section):
+    """The sources, their format, and the splits."""
+
+    train: str
+    """File, folder or `tfds:NAME[:config]` to learn from. With shares below, dev and test are cut from it."""
+    dev: str | Share = 0.1
+    """Source of the split that picks the epoch, or its share of the rows of train (0 to 1)."""
+    test: str | Share | None = 0.1
+    """Source of the split that is scored once at the end, or its share of the rows of train; null for none."""
+    format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "fasttext", "folder", "tfds"] = "auto"
+    """Format of the sources; auto goes by the name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`, each but Parquet also `.gz`; a folder; `tfds:`)."""
+    text_column: str = "text"
+    """Name of the column or field that holds the text."""
+    label_column: str = "label"
+    """Name of the column or field that holds the label."""
+    header: bool = True
+    """Whether CSV and TSV files start with a line of column names; without it columns are named '1', '2', …"""
+    quoting: Literal["auto", "standard", "none"] = "auto"
+    """Whether `"` quotes fields in CSV and TSV (standard) or is a character like others (none); auto is standard for CSV, none for TSV."""
+    encoding: str = "utf-8"
+    """Character encoding of the text files, as Python names it: utf-8, windows-1252, gb18030, …"""
+    folds: str | None = None
+    """File with one fold number a line, one line a row of train; the rows of `fold` become the test split."""
+    fold: Annotated[int, Field(ge=0)] = 0
+    """Number of the fold that is tested; counts only with `folds`."""
+    bad_rows: Literal["stop", "drop"] = "stop"
+    """What happens if rows are bad (no text, no label, wrong number of fields, …): stop, or drop exactly these and list them in a file."""

@@ -1,0 +1,22 @@
+"""The options of the linear baseline."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from textclf.config.section import Section
+
+
+class LinearConfig(Section):
+    """TF-IDF over token n-grams and multinomial logistic regression: the maximum-entropy model."""
+
+    name: Literal["linear"] = "linear"
+    """The model."""
+    max_ngram: Annotated[int, Field(ge=1, le=3)] = 2
+    """Longest n-gram, in tokens; shorter ones count too."""
+    min_count: Annotated[int, Field(ge=1)] = 1
+    """How many training texts an n-gram must stand in."""
+    inverse_regularization: Annotated[float, Field(gt=0.0)] = 30.0
+    """scikit-learn's `C`: larger fits the training texts more closely."""
+    max_iterations: Annotated[int, Field(ge=1)] = 1000
+    """Most steps of the solver (L-BFGS)."""

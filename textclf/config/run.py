@@ -1,0 +1,68 @@
+"""What a run is: the whole config, made from YAML and overrides or in Python."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+
+from textclf.config.data import DataConfig
+from textclf.config.models import MODELS, model_config_class, model_entry
+from textclf.config.problems import describe
+from textclf.config.section import Section
+from textclf.config.text import TextConfig
+from textclf.config.textcnn import TextCNNConfig
+from textclf.config.training import TrainingConfig
+from textclf.errors import ConfigError
+
+
+class Config(Section):
+    """A run: data, tokens, model, training and the seed they share.
+
+    Example:
+        >>> config = Config.make({"data": {"train": "messages.csv"}, "model": "linear"})
+        >>> config.model.max_ngram
+        2
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "classifier"
+    """Name of the classifier: its run directory and its folder under saved_models/ are called so."""
+    task: Literal["single_label"] = "single_label"
+    """What is predicted: single_label gives each text exactly one label."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    """Seed of everything random: splits, first weights, the order of the texts, dropout."""
+    data: DataConfig
+    """Where the texts come from."""
+    text: TextConfig = TextConfig()
+    """How texts become tokens."""
+    model: SerializeAsAny[Section] = TextCNNConfig()
+    """The model: its name alone, or a mapping with `name` and the model's options."""
+    training: TrainingConfig = TrainingConfig()
+    """How the model learns."""
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model_by_name(cls, value: Any) -> Any:
+        """Let `model: linear` stand for `model: {name: linear}`, and check options by the model's own class."""
+        if isinstance(value, Section):
+            return value
+        options = {"name": value} if isinstance(value, str) else value
+        if not isinstance(options, dict) or not isinstance(options.get("name", "textcnn"), str):
+            raise ValueError(f"expected a model's name or a mapping with `name`, got {value!r}; names: {sorted(MODELS)}")
+        options = {"name": "textcnn"} | options
+        model_entry(options["name"])
+        return model_config_class(options["name"]).model_validate(options)
+
+    @classmethod
+    def make(cls, values: dict[str, Any]) -> "Config":
+        """Return a checked config.
+
+        Args:
+            values: Nested mapping, as YAML gives it.
+
+        Raises:
+            ConfigError: A key is unknown, a type is wrong or a value is out of range; the message
+                lists every problem, each with the nearest known name.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(describe(error, cls, values)) from None

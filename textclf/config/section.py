@@ -1,0 +1,21 @@
+"""The base of every part of a config: typed, frozen, and strict about names and types."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A part of a run's config.
+
+    An unknown key is an error, so that a typing mistake never turns into a default; `"5"` is not
+    5; and a section never changes once it is made. The string under a field is its description
+    and states its unit: `textclf init` writes it into the file as a comment.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        protected_namespaces=(),
+    )

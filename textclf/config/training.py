@@ -1,0 +1,40 @@
+"""How a model learns: optimizer, schedule, stopping, and what is written on the way."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from textclf.config.section import Section
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Portion = Annotated[float, Field(ge=0.0, lt=1.0)]
+
+
+class TrainingConfig(Section):
+    """The training loop's settings."""
+
+    epochs: PositiveInt = 20
+    """Most passes over the training split."""
+    batch_size: PositiveInt = 64
+    """Texts in a step, over all devices together."""
+    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    """Highest step size of AdamW (Loshchilov & Hutter 2019)."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """How the learning rate goes from its highest value to zero at the last step; constant stays."""
+    warmup: Portion = 0.0
+    """Share of all steps over which the learning rate rises from zero (0 to 1)."""
+    weight_decay: NonNegative = 0.0
+    """AdamW's decoupled weight decay, per step and unit of learning rate."""
+    clip_norm: NonNegative = 1.0
+    """Largest global norm of the gradient; a longer one is scaled down; 0 turns it off."""
+    label_smoothing: Portion = 0.0
+    """Share of the target's probability spread over all classes (0 to 1; Szegedy et al. 2016)."""
+    monitor: str = "macro_f1"
+    """Score on dev that picks the best weights and stops early: macro_f1, accuracy, weighted_f1, …"""
+    patience: Annotated[int, Field(ge=0)] = 5
+    """Evaluations without a better score before training stops; 0 never stops early."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    """Steps between evaluations on dev; 0 evaluates at the end of every epoch."""
+    num_length_groups: PositiveInt = 20
+    """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it off."""
