@@ -1,0 +1,213 @@
+"""How data is written, guessed from its beginning."""
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from textclf.config import DataConfig
+from textclf.data import Example, guess, read
+from textclf.data.encodings import EncodingGuess, guess_encoding
+from textclf.errors import DataError, TextclfError
+
+SENTENCES = [
+    ("the food was good, and cheap", "pos"),
+    ("never again will I eat here", "neg"),
+    ("a fine place to be", "pos"),
+    ("cold soup, rude waiters", "neg"),
+]
+
+
+def write(path: Path, content: str, encoding: str = "utf-8") -> str:
+    data = content.encode(encoding)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return str(path)
+
+
+def table(rows: Sequence[tuple[str, ...]], separator: str = "\t") -> str:
+    return "".join(separator.join(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.tsv.gz", "a.txt", "a.data", "a.csv"])
+def test_tabs_with_a_header(tmp_path: Path, name: str) -> None:
+    found = guess(write(tmp_path / name, table([("said", "mood"), *SENTENCES])))
+    assert (found.format, found.text_column, found.label_column, found.header) == ("tsv", "said", "mood", True)
+    assert (found.labels_found, found.rows_looked_at, found.quoting) == (["neg", "pos"], 4, "auto")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_no_header(tmp_path: Path, order: tuple[int, int]) -> None:
+    content = table([tuple(row[index] for index in order) for row in SENTENCES])
+    found = guess(write(tmp_path / "a.tsv", content))
+    assert (found.text_column, found.label_column) == (("1", "2") if order == (0, 1) else ("2", "1"))
+    assert (found.header, found.rows_looked_at) == (False, 4)
+
+
+def test_columns_of_many_kinds(tmp_path: Path) -> None:
+    rows = [
+        (str(index), f"user-{index}", f"sentence number {index} of these", "en", str(index % 3), f"{index / 7:.4f}")
+        for index in range(60)
+    ]
+    found = guess(write(tmp_path / "a.tsv", table([("id", "user", "said", "language", "stars", "score"), *rows])))
+    assert (found.text_column, found.label_column) == ("said", "stars")
+    assert found.labels_found == ["0", "1", "2"]
+
+
+def test_names_win(tmp_path: Path) -> None:
+    rows = [(f"t{index}", f"a much longer remark {index}", f"c{index}", "xy"[index % 2]) for index in range(4)]
+    found = guess(write(tmp_path / "a.tsv", table([("Text", "remark", "Category", "kind"), *rows])))
+    assert (found.text_column, found.label_column) == ("Text", "Category")
+
+
+def test_chinese_names(tmp_path: Path) -> None:
+    rows = [("体育", "比赛很精彩"), ("财经", "股市上涨了")]
+    found = guess(write(tmp_path / "a.csv", table([("标签", "内容"), *rows], ","), "gb18030"))
+    assert (found.text_column, found.label_column, found.encoding) == ("内容", "标签", "gb18030")
+    assert found.encoding_certainty == "likely"
+    assert found.labels_found == ["体育", "财经"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap", "expected"),
+    [
+        ("a.csv", '"{}"', "auto"),
+        ("a.tsv", '"{}"', "standard"),
+        ("a.tsv", "{}", "auto"),
+        ("a.csv", '"{}" he said', "none"),
+    ],
+)
+def test_quoting(tmp_path: Path, name: str, wrap: str, expected: str) -> None:
+    separator = "," if name == "a.csv" else "\t"
+    rows = [(wrap.format(text.replace(",", "")), label) for text, label in SENTENCES]
+    found = guess(write(tmp_path / name, table([("text", "label"), *rows], separator)))
+    assert found.quoting == expected
+    assert found.labels_found == ["neg", "pos"]
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    content = "".join(json.dumps({"id": n, "said": t, "ok": y == "pos"}) + "\n" for n, (t, y) in enumerate(SENTENCES))
+    for name in ("a.jsonl", "a.txt"):
+        found = guess(write(tmp_path / name, content))
+        assert (found.format, found.text_column, found.label_column) == ("jsonl", "said", "ok")
+        assert found.labels_found == ["false", "true"]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"class": [1, 0] * 1000, "said": [f"sentence {index}" for index in range(2000)]}
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    found = guess(str(tmp_path / "a.parquet"))
+    assert (found.format, found.text_column, found.label_column) == ("parquet", "said", "class")
+    assert (found.labels_found, found.rows_looked_at) == (["0", "1"], 1000)
+
+
+def test_parquet_columns_of_other_types_are_left_alone(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = [["one text", "another"], ["x", "y"], [{"a": 1}, {"a": 2}], [2**62, 1], [1, 1], [2, 2]]
+    arrays = [pyarrow.array(column) for column in columns]
+    arrays[3] = arrays[3].cast(pyarrow.timestamp("s"))  # a year that Python's datetime cannot hold
+    names = ["a.text", "a.label", "nested", "when", "twice", "twice"]
+    path = str(tmp_path / "a.parquet")
+    parquet.write_table(pyarrow.Table.from_arrays(arrays, names=names), path)
+    found = guess(path)
+    assert (found.text_column, found.label_column) == ("a.text", "a.label")
+    config = DataConfig(train=path, text_column=found.text_column, label_column=found.label_column)
+    assert list(read(path, config))[1] == Example("another", "y", path, 2)
+
+
+def test_fasttext(tmp_path: Path) -> None:
+    found = guess(write(tmp_path / "a.txt", "__label__x one\n\n__label__y two\n"))
+    assert (found.format, found.labels_found, found.rows_looked_at) == ("fasttext", ["x", "y"], 2)
+
+
+def test_folder(tmp_path: Path) -> None:
+    for label in ("b", "a"):
+        (tmp_path / label).mkdir()
+        write(tmp_path / label / "1.txt", "très bon café", "windows-1252")
+    found = guess(str(tmp_path))
+    assert (found.format, found.labels_found, found.encoding) == ("folder", ["a", "b"], "windows-1252")
+    assert (found.rows_looked_at, found.encoding_certainty) == (2, "unsure")
+
+
+def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "samples").mkdir()
+    rows = [("text", "label", "language"), ("one text", "x", "en"), ("another text", "y", "en")]
+    write(tmp_path / "samples" / "train.csv", table(rows, ","))
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    found = guess("sample:train")
+    assert (found.format, found.text_column, found.label_column, found.header) == ("csv", "text", "label", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text;label\none;x\n", "a single column, 'text;label'.*separated by ';'"),
+        ("a.csv", "", "holds no rows"),
+        ("a.jsonl", "", "holds no JSON objects"),
+        ("a.txt", "just a line\n", "first line is 'just a line'.*__label__NAME the text"),
+        (
+            "a.tsv",
+            table([("n", "m"), ("1", "2"), ("3", "4")]),
+            "no column looks like the text.*'n', 'm'.*data.text_column",
+        ),
+        (
+            "a.tsv",
+            table([("one", "two"), *((f"a text {index}", f"tag {index}") for index in range(9))]),
+            "no column looks like the label.*'one', 'two'.*data.label_column",
+        ),
+    ],
+)
+def test_what_cannot_be_guessed(tmp_path: Path, name: str, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        guess(write(tmp_path / name, content))
+
+
+def test_a_missing_file_suggests_its_namesake(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", "")
+    with pytest.raises(DataError, match=r"Did you mean 'train.csv'"):
+        guess(str(tmp_path / "trian.csv"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@given(content=st.binary() | st.text(st.sampled_from('ab",\t{}:[]\n12')).map(str.encode), suffix=st.sampled_from(
+    [".csv", ".tsv", ".jsonl", ".parquet", ".txt", "", ".csv.gz"]
+))  # fmt: skip
+def test_arbitrary_bytes_raise_nothing_but_our_own_errors(tmp_path: Path, content: bytes, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(content)
+    try:
+        found = guess(str(path))
+    except TextclfError as error:
+        assert str(error)
+    else:
+        options = vars(found) | {"train": str(path)}
+        config = DataConfig.model_validate({key: options[key] for key in options if key in DataConfig.model_fields})
+        # What is guessed can be read: every column is there.
+        assert sum(isinstance(row, Example) for row in read(str(path), config)) >= 0
+
+
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [
+        (b"plain", EncodingGuess("utf-8", "likely")),
+        ("价格".encode(), EncodingGuess("utf-8", "certain")),
+        ("价格".encode()[:-1], EncodingGuess("utf-8", "certain")),
+        (b"\xef\xbb\xbfplain", EncodingGuess("utf-8", "certain")),
+        ("a text".encode("utf-16"), EncodingGuess("utf-16", "certain")),
+        ("a text".encode("utf-16-le"), EncodingGuess("utf-16-le", "likely")),
+        ("a text".encode("utf-16-be"), EncodingGuess("utf-16-be", "likely")),
+        ("a text".encode("utf-32"), EncodingGuess("utf-32", "certain")),
+        ("这家店的价格很好, OK".encode("gb18030"), EncodingGuess("gb18030", "likely")),
+        ("déjà vu, très “bon” cafés".encode("cp1252"), EncodingGuess("windows-1252", "unsure")),
+        (b"\x81\x20\x8d\xe9 x", EncodingGuess("latin-1", "unsure")),
+        (b"", EncodingGuess("utf-8", "likely")),
+    ],
+)
+def test_encodings(sample: bytes, expected: EncodingGuess) -> None:
+    assert guess_encoding(sample) == expected

@@ -1,0 +1,150 @@
+"""A look at a data set before anything is learnt from it."""
+
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any, TypeAlias
+
+import numpy
+from numpy.typing import NDArray
+
+from textclf.config import DataConfig
+from textclf.data import problems
+from textclf.data.corpus import Corpus, load_corpus
+from textclf.data.data_check import DataCheck, Overlap, SplitCheck
+from textclf.data.examples import Split
+from textclf.errors import listing
+
+PERCENTILES = (50, 90, 95, 99)
+RARE_ROWS = 10
+"""A class with fewer rows of train is very rare."""
+IMBALANCE = 10
+"""A largest class so many times as large as the smallest is worth a warning."""
+SHARE_CUT = 0.05
+"""So many texts longer than the limit are worth a warning."""
+
+CountTokens: TypeAlias = Callable[[list[str]], NDArray[Any]]
+
+
+def check(config: DataConfig, seed: int, count_tokens: CountTokens, max_tokens: int) -> DataCheck:
+    """Look at the data of a run.
+
+    Args:
+        config: Where the texts are. Bad rows are left out and reported, whatever its `bad_rows` says.
+        seed: Seed of the run, so that the splits are the run's.
+        count_tokens: Returns the number of tokens of each text, `int[texts]`, before any is cut.
+        max_tokens: Longest text that the model sees, in tokens.
+
+    Raises:
+        DataError: As `load_corpus`, but for bad rows.
+    """
+    corpus = load_corpus(config.model_copy(update={"bad_rows": "drop"}), seed)
+    keys = {name: [folded(text) for text in split.texts] for name, split in corpus.splits.items()}
+    seen = {name: _labels_of(keys[name], split.labels) for name, split in corpus.splits.items()}
+    splits = {
+        name: _check_split(split, keys[name], count_tokens(split.texts), max_tokens)
+        for name, split in corpus.splits.items()
+    }
+    overlaps = [
+        _overlap(first, second, seen[first], keys[second], corpus.splits[second])
+        for first, second in combinations(corpus.splits, 2)
+    ]
+    only_in = _only_in(corpus, splits)
+    warnings = list(_warnings(splits, overlaps, only_in, len(corpus.bad_rows), max_tokens))
+    return DataCheck(splits, overlaps, only_in, corpus.bad_rows, max_tokens, warnings)
+
+
+def folded(text: str) -> str:
+    r"""Return a text as duplicates are compared.
+
+    Example:
+        >>> folded(" Two\u3000 WORDS\n")
+        'two words'
+    """
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _labels_of(keys: list[str], labels: list[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for key, label in zip(keys, labels, strict=True):
+        found[key].add(label)
+    return found
+
+
+def _check_split(split: Split, keys: list[str], counts: NDArray[Any], max_tokens: int) -> SplitCheck:
+    first_label: dict[str, str] = {}
+    duplicates = conflicting = 0
+    for key, label in zip(keys, split.labels, strict=True):
+        if key in first_label:
+            duplicates += 1
+            conflicting += label != first_label[key]
+        else:
+            first_label[key] = label
+    # A length that some text has, and not a mean of two.
+    lengths = {str(p): int(numpy.percentile(counts, p, method="inverted_cdf")) for p in PERCENTILES}
+    return SplitCheck(
+        rows=len(split),
+        labels=dict(Counter(split.labels).most_common()),
+        duplicates=duplicates,
+        conflicting=conflicting,
+        lengths=lengths | {"max": int(counts.max())},
+        share_cut=float((counts > max_tokens).mean()),
+        without_tokens=int((counts == 0).sum()),
+    )
+
+
+def _overlap(first: str, second: str, seen: dict[str, set[str]], keys: list[str], split: Split) -> Overlap:
+    shared = [(key, label) for key, label in zip(keys, split.labels, strict=True) if key in seen]
+    return Overlap(first, second, len(shared), sum(label not in seen[key] for key, label in shared))
+
+
+def _only_in(corpus: Corpus, splits: dict[str, SplitCheck]) -> dict[str, str]:
+    """Return the labels of one split only; those that train lacks were dropped as bad rows."""
+    held = {name: set(split.labels) for name, split in splits.items()}
+    others = set().union(*(labels for name, labels in held.items() if name != "train"))
+    only = dict.fromkeys((label for label in corpus.labels if label not in others), "train")
+    only |= {row.detail: "dev or test" for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL}
+    return only
+
+
+def _warnings(
+    splits: dict[str, SplitCheck], overlaps: list[Overlap], only_in: dict[str, str], num_bad: int, max_tokens: int
+) -> Iterator[str]:
+    if num_bad:
+        yield f"Bad rows: {num_bad:,}. Training stops at them, unless data.bad_rows=drop."
+    for overlap in overlaps:
+        if overlap.rows:
+            yield (
+                f"Texts of {overlap.second} that also stand in {overlap.first}: {overlap.rows:,} of "
+                f"{splits[overlap.second].rows:,}, {overlap.conflicting:,} of them with another label. "
+                f"Scores on {overlap.second} will look better than they are."
+            )
+    for name, split in splits.items():
+        if split.conflicting:
+            yield f"Texts of {name} that came before with another label: {split.conflicting:,}. One of both is wrong."
+        if split.without_tokens:
+            yield f"Texts of {name} without a single token: {split.without_tokens:,}."
+        if split.share_cut > SHARE_CUT:
+            yield f"Texts of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See text.max_tokens."
+    yield from _label_warnings(splits["train"].labels, only_in)
+
+
+def _label_warnings(labels: dict[str, int], only_in: dict[str, str]) -> Iterator[str]:
+    for place, consequence in (("train", "are never scored"), ("dev or test", "cannot be learnt")):
+        names = [label for label, where in only_in.items() if where == place]
+        if names:
+            yield f"Labels that stand only in {place} and {consequence} ({len(names):,}): {listing(names)}."
+    rare = [label for label, count in labels.items() if count < RARE_ROWS]
+    if rare:
+        yield f"Labels with fewer than {RARE_ROWS} rows in train ({len(rare):,}): {listing(rare)}."
+    largest, smallest = max(labels, key=labels.__getitem__), min(labels, key=labels.__getitem__)
+    if labels[largest] >= IMBALANCE * labels[smallest]:
+        ratio = labels[largest] / labels[smallest]
+        yield f"'{largest}' has {ratio:,.0f} times the rows of '{smallest}': look at macro_f1 and not at accuracy."
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in labels:
+        spellings[folded(label)].append(label)
+    for same in spellings.values():
+        if len(same) > 1:
+            yield f"Labels that differ only in case, width or spaces count as different classes: {listing(same)}."

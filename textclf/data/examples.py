@@ -1,0 +1,96 @@
+"""A labelled text, a row that cannot be one, and a list of labelled texts.
+
+Every other module of the package hands these three on, so this is where a task that is more than
+one label of one text enters: several labels a text make `Example.label` a tuple of labels (and
+`Split.labels` a list of such tuples), text pairs give `Example` and `Split` a second text beside
+the first. Readers then fill the new field in `readers.rows.checked`, the only place that makes an
+`Example`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text with its label, and where it stands.
+
+    Attributes:
+        text: The text as it stands in the source; never empty.
+        label: Name of the class; never empty.
+        source: The source as the user named it; in a folder of classes, the file.
+        line: Number of the row's first line in a text file, or of the row elsewhere; the first is 1.
+    """
+
+    text: str
+    label: str
+    source: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be learnt from.
+
+    Attributes:
+        source: As in `Example`.
+        line: As in `Example`.
+        problem: What is wrong; one of the kinds in `textclf.data.problems`.
+        detail: What exactly came, or an empty string if the problem says it all.
+    """
+
+    source: str
+    line: int
+    problem: str
+    detail: str = ""
+
+
+Row: TypeAlias = Example | BadRow
+
+
+@dataclass(slots=True)
+class Split:
+    """Labelled texts as columns, which take a fraction of the memory of a list of `Example`s.
+
+    Attributes:
+        texts: The texts.
+        labels: The label of each text.
+        places: Source and line of each text.
+
+    Example:
+        >>> split = Split.of([Example("great", "positive", "reviews.csv", 2)])
+        >>> len(split), split.places
+        (1, [('reviews.csv', 2)])
+    """
+
+    texts: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    places: list[tuple[str, int]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> "Split":
+        """Return a split that holds the examples in their order."""
+        split = cls()
+        for example in examples:
+            split.append(example)
+        return split
+
+    def __len__(self) -> int:
+        """Return the number of texts."""
+        return len(self.texts)
+
+    def append(self, example: Example) -> None:
+        """Add an example at the end."""
+        self.texts.append(example.text)
+        self.labels.append(example.label)
+        self.places.append((example.source, example.line))
+
+    def take(self, indices: Iterable[int]) -> "Split":
+        """Return a split of the rows at these indices, in the order of the indices."""
+        chosen = list(indices)
+        return Split(
+            [self.texts[index] for index in chosen],
+            [self.labels[index] for index in chosen],
+            [self.places[index] for index in chosen],
+        )

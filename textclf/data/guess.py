@@ -1,0 +1,240 @@
+"""How is this data written? The guess that `textclf init DATA` starts from."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from textclf.data.columns import choose_columns
+from textclf.data.encodings import EncodingGuess, guess_encoding
+from textclf.data.files import explained, open_binary, open_text
+from textclf.data.readers import FORMATS, format_of
+from textclf.data.readers.delimited import DELIMITERS, delimited_rows, is_quoted
+from textclf.data.readers.fasttext import LINE
+from textclf.data.readers.folder import SUFFIXES, class_folders
+from textclf.data.readers.jsonl import json_objects
+from textclf.data.readers.parquet import open_parquet, parquet_batches, readable_columns
+from textclf.data.readers.rows import find_column, label_name
+from textclf.data.readers.sample import sample_path
+from textclf.data.readers.tfds import tfds_builder
+from textclf.errors import DataError, listing
+
+MOST_ROWS = 1000
+SAMPLE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How a source seems to be written; the fields up to `quoting` are those of `DataConfig`.
+
+    Attributes:
+        format: Never auto.
+        text_column: Column or field with the text.
+        label_column: Column or field with the label.
+        header: Whether a CSV or TSV file begins with a line of names.
+        encoding: As Python names it.
+        quoting: auto, unless that would misread the file.
+        labels_found: The labels in the rows that were looked at, sorted.
+        rows_looked_at: How many these were; 0 if the source describes itself.
+        encoding_certainty: certain, likely or unsure.
+    """
+
+    format: str
+    text_column: str
+    label_column: str
+    header: bool
+    encoding: str
+    quoting: str
+    labels_found: list[str]
+    rows_looked_at: int
+    encoding_certainty: str = "certain"
+
+
+def guess(source: str) -> Guess:
+    """Look at the beginning of a source and say how it is written.
+
+    Args:
+        source: As in `textclf.data.read`. The name of a file need not tell its format.
+
+    Raises:
+        DataError: The source cannot be read, or no column looks like a text or like a label; the
+            message names the columns and what to do.
+    """
+    name = _format(source)
+    if name == "tfds":
+        return _guess_tfds(source)
+    if name == "folder":
+        return _guess_folder(source)
+    if name == "parquet":
+        return _guess_parquet(source)
+    path = sample_path(source) if name == "sample" else Path(source)
+    encoding = guess_encoding(_beginning(path))
+    if name == "jsonl":
+        return _guess_jsonl(source, path, encoding)
+    if name == "fasttext":
+        return _guess_fasttext(source, path, encoding)
+    return _guess_delimited(source, path, "csv" if name == "sample" else name, encoding)
+
+
+def _format(source: str) -> str:
+    """Return the format by the name, or by the content where the name says nothing or too little."""
+    path = Path(source)
+    with explained(path):
+        is_file = path.is_file()
+    if not is_file:
+        return format_of(source)
+    suffix = path.name.lower().removesuffix(".gz")
+    known = next((name for name, entry in FORMATS.items() if suffix.endswith(entry.suffixes or ("/",))), None)
+    if known not in (None, "fasttext", "csv"):
+        return str(known)
+    beginning = _beginning(path)
+    text = beginning.decode(guess_encoding(beginning).name, "replace").lstrip("\ufeff")
+    first_line = text.partition("\n")[0]
+    if known == "csv":
+        return "tsv" if "\t" in first_line and "," not in first_line else "csv"
+    if beginning.startswith(b"PAR1"):
+        return "parquet"
+    if LINE.fullmatch(first_line):
+        return "fasttext"
+    if first_line.startswith("{"):
+        return "jsonl"
+    if "\t" in first_line:
+        return "tsv"
+    if "," in first_line and known is None:
+        return "csv"
+    raise DataError(
+        f"'{source}': expected labelled texts, but its first line is {first_line[:60]!r}. Write the label before each "
+        "text (__label__NAME the text), or make a table with a column of texts and one of labels (.csv, .tsv, .jsonl)."
+    )
+
+
+def _beginning(path: Path) -> bytes:
+    with explained(path), open_binary(path) as binary:
+        return binary.read(SAMPLE_BYTES)
+
+
+def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess) -> Guess:
+    quoted, rows = _rows_as_quoted(path, name, encoding.name)
+    if not rows:
+        raise DataError(f"'{source}' holds no rows.")
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    if width == 1:
+        other = re.search("[;|]", rows[0][0])
+        hint = f" It seems to be separated by '{other[0]}': save it with commas or tabs." if other else ""
+        raise DataError(f"'{source}' has a single column, {rows[0][0][:60]!r}; expected texts and labels.{hint}")
+    rows = [row for row in rows if len(row) == width]
+    text, label, header = choose_columns(rows[0], _columns(rows[1:], width), source, names_unsure=True)
+    names = rows[0] if header else [str(number) for number in range(1, width + 1)]
+    for index in (text, label):
+        find_column(names[index], names, source, "data.header=false")  # for two columns of one name
+    data = rows[1:] if header else rows
+    quoting = "auto" if quoted == is_quoted("auto", name) else "standard" if quoted else "none"
+    labels = [row[label] for row in data]
+    return _guess(name, names[text], names[label], labels, encoding, header=header, quoting=quoting)
+
+
+def _rows_as_quoted(path: Path, name: str, encoding: str) -> tuple[bool, list[list[str]]]:
+    """Return whether quotes hold fields together, by which way leaves fewer odd rows, and the rows read so."""
+    usual = is_quoted("auto", name)
+    readings = {}
+    for quoted in (usual, not usual):
+        with open_text(path, encoding, newline="") as file:
+            rows = [fields for _, fields in islice(delimited_rows(file, DELIMITERS[name], quoted), MOST_ROWS + 1)]
+        whole = [fields for fields in rows if not isinstance(fields, csv.Error)]
+        width = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
+        readings[quoted] = (sum(len(fields) != width for fields in whole) + len(rows) - len(whole), whole)
+    unquoted = readings[False][1]
+    wrapped = any(_all_in_quotes(column) for column in _columns(unquoted[1:], min(map(len, unquoted), default=0)))
+    better_other = readings[not usual][0] < readings[usual][0]
+    same = readings[not usual][0] == readings[usual][0]
+    quoted = (not usual) if better_other or (same and wrapped and not usual) else usual
+    return quoted, readings[quoted][1]
+
+
+def _all_in_quotes(column: list[Any]) -> bool:
+    return len(column) > 1 and all(len(value) > 1 and value[0] == value[-1] == '"' for value in column)
+
+
+def _columns(rows: list[list[str]], width: int) -> list[list[Any]]:
+    return [[row[index] for row in rows] for index in range(width)]
+
+
+def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
+    with open_text(path, encoding.name) as file:
+        rows = [value for _, value in islice(json_objects(file), MOST_ROWS) if isinstance(value, dict)]
+    if not rows:
+        raise DataError(f"'{source}' holds no JSON objects; expected one a line.")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = [[row.get(name) for row in rows] for name in names]
+    text, label, _ = choose_columns(names, columns, source)
+    return _guess("jsonl", names[text], names[label], columns[label], encoding)
+
+
+def _guess_parquet(source: str) -> Guess:
+    with open_parquet(source) as file:
+        names = readable_columns(file)
+        batch = next(parquet_batches(file, names), None)
+    columns: list[list[Any]] = [column[:MOST_ROWS] for column in batch] if batch else [[] for _ in names]
+    text, label, _ = choose_columns(names, columns, source)
+    return _guess("parquet", names[text], names[label], columns[label], EncodingGuess("utf-8", "certain"))
+
+
+def _guess_fasttext(source: str, path: Path, encoding: EncodingGuess) -> Guess:
+    with open_text(path, encoding.name) as file:
+        matches = [LINE.fullmatch(line.rstrip("\r\n")) for line in islice(file, MOST_ROWS)]
+    labels = [match[1] for match in matches if match]
+    if not labels:
+        raise DataError(f"'{source}' holds no line that begins with __label__.")
+    return _guess("fasttext", "text", "label", labels, encoding)
+
+
+def _guess_folder(source: str) -> Guess:
+    folders = class_folders(Path(source))
+    files = [file for folder in folders for file in islice(_text_files(folder), MOST_ROWS // len(folders) + 1)]
+    if not files:
+        raise DataError(f"'{source}': expected {source}/<label>/<file>.txt, but there is no such file.")
+    encoding = guess_encoding(b"\n".join(_beginning(file)[: SAMPLE_BYTES // len(files)] for file in files))
+    found = _guess("folder", "text", "label", [folder.name for folder in folders], encoding)
+    return Guess(**(vars(found) | {"rows_looked_at": len(files)}))
+
+
+def _text_files(folder: Path) -> Iterator[Path]:
+    with explained(folder):
+        entries = sorted(folder.iterdir())
+    return (file for file in entries if file.name.endswith(SUFFIXES) and not file.name.startswith("."))
+
+
+def _guess_tfds(source: str) -> Guess:
+    """Take the first feature that is a text and the first that is a class label; no row is read."""
+    features = tfds_builder(source).info.features
+    kinds = {name: type(feature).__name__ for name, feature in features.items()}
+    texts = [name for name, kind in kinds.items() if kind == "Text"]
+    labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    if not texts or not labels:
+        held = listing(f"{name}: {kind}" for name, kind in kinds.items())
+        raise DataError(
+            f"'{source}' has no feature of type {'ClassLabel' if texts else 'Text'}; it has {held}. "
+            "Name the columns with data.text_column and data.label_column."
+        )
+    names = sorted(features[labels[0]].names)
+    return Guess("tfds", texts[0], labels[0], True, "utf-8", "auto", names, 0)
+
+
+def _guess(
+    name: str,
+    text_column: str,
+    label_column: str,
+    labels: list[Any],
+    encoding: EncodingGuess,
+    *,
+    header: bool = True,
+    quoting: str = "auto",
+) -> Guess:
+    found = sorted({label_name(label) or "" for label in labels} - {""})
+    return Guess(
+        name, text_column, label_column, header, encoding.name, quoting, found, len(labels), encoding.certainty
+    )

@@ -1,0 +1,91 @@
+"""From the values of a row to an `Example` or a `BadRow`: the same checks for every format."""
+
+from collections.abc import Sequence
+
+from textclf.data import problems
+from textclf.data.examples import BadRow, Example, Row
+from textclf.errors import DataError, did_you_mean, listing
+
+
+def checked(text: object, label: object, source: str, line: int) -> Row:
+    """Return an example, or what is wrong with it.
+
+    Args:
+        text: Must be a string with something in it besides white space.
+        label: The same, or a whole number or a truth value, which become `7` and `true`.
+        source: As in `Example`.
+        line: As in `Example`.
+
+    Example:
+        >>> checked("fine", True, "a.jsonl", 1)
+        Example(text='fine', label='true', source='a.jsonl', line=1)
+        >>> checked(" ", "pos", "a.jsonl", 2)
+        BadRow(source='a.jsonl', line=2, problem='no text', detail='')
+    """
+    if text is None or text == "":
+        return BadRow(source, line, problems.NO_TEXT)
+    if not isinstance(text, str):
+        return BadRow(source, line, problems.WRONG_TYPE, f"the text should be a string, but is {_kind(text)}")
+    name = label_name(label)
+    if name is None:
+        detail = f"the label should be a string, a whole number or true/false, but is {_kind(label)}"
+        return BadRow(source, line, problems.WRONG_TYPE, detail)
+    if text.isspace():
+        return BadRow(source, line, problems.NO_TEXT)
+    if not name or name.isspace():
+        return BadRow(source, line, problems.NO_LABEL)
+    if "\0" in text or "\0" in name:
+        return BadRow(source, line, problems.NUL)
+    if not (_is_unicode(text) and _is_unicode(name)):
+        return BadRow(source, line, problems.NOT_UNICODE, "half a surrogate pair")
+    return Example(text, name, source, line)
+
+
+def label_name(label: object) -> str | None:
+    """Return a label's name, empty for none; None if a value of this type cannot be a label."""
+    if isinstance(label, str):
+        return label
+    if label is None:
+        return ""
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label) if isinstance(label, int) else None
+
+
+def find_column(name: str, names: Sequence[str], source: str, option: str, hint: str = "") -> int:
+    """Return the index of a column.
+
+    Args:
+        name: The column that is wanted.
+        names: The columns there are.
+        source: Where, for the error.
+        option: The option that names the column, for the error.
+        hint: One more sentence for the error.
+
+    Raises:
+        DataError: It is missing, or stands there twice.
+    """
+    if name not in names:
+        raise DataError(
+            f"'{source}' has no column '{name}'; it has {listing(names) or 'none'}.{did_you_mean(name, names)} "
+            f"Name the right one with {option}.{hint}"
+        )
+    if names.count(name) > 1:
+        raise DataError(f"'{source}' has {names.count(name)} columns '{name}'. Rename all but one.")
+    return names.index(name)
+
+
+def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(value: object) -> str:
+    """Return what a value is, in the words of JSON."""
+    words = {float: "a number", bool: "true/false", int: "a whole number", list: "a list", dict: "an object"}
+    return words.get(type(value), type(value).__name__)

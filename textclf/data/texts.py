@@ -1,0 +1,134 @@
+"""Unlabelled texts for prediction, one by one."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from textclf.data import problems
+from textclf.data.files import decoded, open_text
+from textclf.data.readers import format_of
+from textclf.data.readers.delimited import DELIMITERS, column_names, delimited_rows, header_hint, is_quoted
+from textclf.data.readers.jsonl import json_objects, missing_field
+from textclf.data.readers.parquet import open_parquet, parquet_batches
+from textclf.data.readers.rows import find_column
+from textclf.errors import DataError, did_you_mean, listing
+
+STDIN = "-"
+PLAIN = "lines"
+KNOWN_FORMATS = (PLAIN, "csv", "tsv", "jsonl", "parquet")
+
+
+def iter_texts(
+    source: str,
+    *,
+    format: str = "auto",
+    text_column: str = "text",
+    encoding: str = "utf-8",
+    header: bool = True,
+    quoting: str = "auto",
+) -> Iterator[str]:
+    """Yield the texts of a source: one for each row, in order, empty ones included.
+
+    Bytes that are not in the encoding become U+FFFD, because one bad byte must not end a stream of
+    predictions. A row without a text (too few fields, no JSON, null) does end it: leaving it out would
+    shift every prediction after it.
+
+    Args:
+        source: Path of a file, also `.gz`, or `-` for standard input.
+        format: lines (each line is a text), csv, tsv, jsonl or parquet; auto goes by the name, and takes
+            `.txt` and standard input for lines.
+        text_column: Name of the column or field, if the format has any.
+        encoding: As Python names it.
+        header: Whether CSV and TSV begin with a line of names; without it columns are called 1, 2, …
+        quoting: auto, standard or none, as in `DataConfig.quoting`.
+
+    Raises:
+        DataError: The source cannot be read, the column is missing, or a row has no text.
+    """
+    name = _format(source, format)
+    if name == "parquet":
+        yield from _parquet_texts(source, text_column)
+        return
+    # A text may hold a carriage return, so plain lines and JSON end at line feeds only; csv looks for itself.
+    newline = "" if name in DELIMITERS else "\n"
+    with _open(source, encoding, newline) as file:
+        if name == PLAIN:
+            yield from (line.removesuffix("\n").removesuffix("\r") for line in file)
+        elif name == "jsonl":
+            yield from _jsonl_texts(file, source, text_column)
+        else:
+            rows = delimited_rows(file, DELIMITERS[name], is_quoted(quoting, name))
+            names, rows = column_names(rows, header, source)
+            if names:
+                index = find_column(text_column, names, source, "the option for the text column", header_hint(header))
+            for line, fields in rows:
+                if isinstance(fields, csv.Error):
+                    raise _no_text(source, line, f"{problems.QUOTES} ({fields})")
+                if len(fields) != len(names):
+                    raise _no_text(source, line, f"expected {len(names)} fields, got {len(fields)}")
+                yield fields[index]
+
+
+def _format(source: str, named: str) -> str:
+    if named != "auto":
+        if named not in KNOWN_FORMATS:
+            raise DataError(
+                f"format: expected {listing(KNOWN_FORMATS)}, got '{named}'.{did_you_mean(named, KNOWN_FORMATS)}"
+            )
+        return named
+    if source == STDIN:
+        return PLAIN
+    found = format_of(source)
+    if found == "fasttext":
+        return PLAIN
+    if found not in KNOWN_FORMATS:
+        raise DataError(
+            f"'{source}': expected a file or '-' with texts to predict, got the source of a {found} data set."
+        )
+    return found
+
+
+@contextmanager
+def _standard_input(encoding: str, newline: str) -> Iterator[TextIO]:
+    text = decoded(cast(BinaryIO, sys.stdin.buffer), encoding, newline=newline, errors="replace")
+    try:
+        yield text
+    finally:
+        text.detach()  # standard input is not ours to close
+
+
+def _open(source: str, encoding: str, newline: str) -> AbstractContextManager[TextIO]:
+    if source == STDIN:
+        return _standard_input(encoding, newline)
+    return open_text(Path(source), encoding, newline=newline, errors="replace")
+
+
+def _jsonl_texts(file: TextIO, source: str, column: str) -> Iterator[str]:
+    for line, value in json_objects(file):
+        if isinstance(value, str):
+            raise _no_text(source, line, value)
+        if column not in value:
+            raise _no_text(source, line, missing_field(column, value))
+        text = value[column]
+        if not isinstance(text, str):
+            raise _no_text(source, line, f"'{column}' should be a string, but is {text!r:.40}")
+        yield text
+
+
+def _parquet_texts(source: str, column: str) -> Iterator[str]:
+    line = 0
+    with open_parquet(source) as file:
+        find_column(column, file.schema_arrow.names, source, "the option for the text column")
+        for (texts,) in parquet_batches(file, [column]):
+            for text in texts:
+                line += 1
+                if not isinstance(text, str):
+                    raise _no_text(source, line, f"'{column}' should be a string, but is {text!r:.40}")
+                yield text
+
+
+def _no_text(source: str, line: int, problem: str) -> DataError:
+    return DataError(f"'{source}', line {line}: {problem}. Mend the row: there is no text to predict.")
