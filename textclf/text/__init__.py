@@ -1,0 +1,1 @@
+"""Strings into token ids, as graph ops; vocabularies; pretrained vectors."""

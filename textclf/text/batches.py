@@ -1,0 +1,64 @@
+"""Texts and targets into padded batches: which texts stand together, and the `tf.data` pipeline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from textclf.text.vocabulary import PADDING_ID
+
+
+def plan_epoch(lengths: np.ndarray, batch_size: int, groups: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Return the rows of every training batch of an epoch: a function of (seed, epoch), nothing else.
+
+    The rows are shuffled; then runs of `groups` batches are sorted by length and cut into batches, so that
+    texts of about one length meet and little padding is computed; then the batches are shuffled. Each row
+    comes exactly once.
+
+    Args:
+        lengths: int[rows], the texts' lengths in tokens.
+        batch_size: Rows in a batch; the last one can hold fewer.
+        groups: Batches that are sorted together; 1 leaves the order random.
+        seed: The run's seed.
+        epoch: Number of the epoch, from 0.
+
+    Returns:
+        int64[rows of the batch], one array a batch.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    run = batch_size * groups
+    # A stable sort keeps the random order among texts of one length.
+    by_length = [part[np.argsort(lengths[part], kind="stable")] for part in _cut(order, run)]
+    batches = [batch for part in by_length for batch in _cut(part, batch_size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def plan_evaluation(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Return the rows of every batch for scoring: sorted by length, each row once."""
+    return _cut(np.argsort(lengths, kind="stable"), batch_size)
+
+
+def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def make_dataset(ids: tf.RaggedTensor, targets: np.ndarray, plan: Sequence[np.ndarray]) -> tf.data.Dataset:
+    """Return the batches of a plan as a `tf.data` pipeline.
+
+    Args:
+        ids: Ragged int32[rows, (time)].
+        targets: int32[rows].
+        plan: The rows of each batch.
+
+    Returns:
+        A dataset of (int32[batch, time] padded to its longest row, int32[batch]).
+    """
+    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(plan), [len(batch) for batch in plan])
+    targets = tf.constant(targets, tf.int32)
+
+    def gather(batch: tf.RaggedTensor | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        padded = tf.gather(ids, batch).to_tensor(PADDING_ID)
+        return tf.ensure_shape(padded, [None, None]), tf.gather(targets, batch)
+
+    return tf.data.Dataset.from_tensor_slices(rows).map(gather).prefetch(2)

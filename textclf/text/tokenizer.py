@@ -1,0 +1,97 @@
+"""Strings into token ids: one object for training, evaluation and the export."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from textclf.config.text import TextConfig
+from textclf.text.splitting import SPLITTERS
+from textclf.text.vocabulary import (
+    PADDING_ID,
+    UNKNOWN_ID,
+    learn_vocabulary,
+    load_vocabulary,
+    save_vocabulary,
+)
+
+_FILE_NAME = "vocabulary.txt"
+_TEXTS_AT_ONCE = 1024
+
+
+class Tokenizer(tf.Module):
+    """Splits texts, looks their tokens up and cuts them to the longest length that the model sees.
+
+    Ids are 0 for padding, 1 for a token that is not in the vocabulary, then the vocabulary's.
+
+    Attributes:
+        vocabulary: The tokens in the order of their ids.
+        max_tokens: Longest output, in tokens.
+
+    Example:
+        >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "hello", "你"], TextConfig())
+        >>> tokenizer(tf.constant(["Hello 你 there", ""])).numpy().tolist()
+        [[2, 3, 1], [0, 0, 0]]
+    """
+
+    def __init__(self, vocabulary: Sequence[str], config: TextConfig) -> None:
+        """Build the look-up table of a vocabulary that starts with padding and unknown."""
+        super().__init__(name="tokenizer")
+        self.vocabulary = tuple(vocabulary)
+        self.max_tokens = config.max_tokens
+        self._split = SPLITTERS[config.tokens]
+        tokens = self.vocabulary[UNKNOWN_ID + 1 :]
+        ids = range(UNKNOWN_ID + 1, len(self.vocabulary))
+        self._table = tf.lookup.StaticHashTable(
+            tf.lookup.KeyValueTensorInitializer(tf.constant(tokens, tf.string), tf.constant([*ids], tf.int64)),
+            default_value=UNKNOWN_ID,
+        )
+
+    @classmethod
+    def learn(cls, texts: Sequence[str], config: TextConfig) -> "Tokenizer":
+        """Return a tokenizer with the vocabulary of the training texts."""
+        return cls(learn_vocabulary(texts, config), config)
+
+    @classmethod
+    def load(cls, directory: Path, config: TextConfig) -> "Tokenizer":
+        """Read the tokenizer that `save` wrote into a directory."""
+        return cls(load_vocabulary(directory / _FILE_NAME), config)
+
+    def save(self, directory: Path) -> None:
+        """Write the vocabulary into a directory."""
+        save_vocabulary(self.vocabulary, directory / _FILE_NAME)
+
+    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
+        """Return ids padded to the longest text of the batch.
+
+        Args:
+            texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
+
+        Returns:
+            int32[batch, time], time at most `max_tokens` and 0 for a batch of empty texts.
+        """
+        ids = self.ragged(texts).to_tensor(PADDING_ID)
+        return tf.ensure_shape(ids, [None, None])
+
+    def ragged(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Return unpadded ids, ragged int32[batch, (time)], cut to `max_tokens`."""
+        tokens = self._split(texts)[:, : self.max_tokens]
+        ids = self._table.lookup(tokens.flat_values)
+        return tokens.with_flat_values(tf.cast(ids, tf.int32))
+
+    def encode(self, texts: Sequence[str]) -> tf.RaggedTensor:
+        """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
+        ragged = tf.function(self.ragged, input_signature=[tf.TensorSpec([None], tf.string)])
+        parts = [ragged(tf.constant(texts[i : i + _TEXTS_AT_ONCE])) for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+        return tf.concat(parts, axis=0)
+
+
+def count_tokens(texts: Sequence[str], config: TextConfig) -> np.ndarray:
+    """Return how many tokens each text has before it is cut, int64[texts]; needs no vocabulary."""
+    lengths = tf.function(
+        lambda batch: SPLITTERS[config.tokens](batch).row_lengths(),
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    parts = [lengths(tf.constant(texts[i : i + _TEXTS_AT_ONCE])).numpy() for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+    return np.concatenate([np.zeros(0, np.int64), *parts])

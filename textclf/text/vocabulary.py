@@ -1,0 +1,54 @@
+"""The tokens that a model knows, counted over the training texts as they stream by."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+
+from textclf.config.text import TextConfig
+from textclf.errors import RunError
+from textclf.text.splitting import SPLITTERS
+
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
+PADDING_ID, UNKNOWN_ID = 0, 1
+
+_TEXTS_AT_ONCE = 1024
+
+
+def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
+    """Return the vocabulary of the texts: padding, unknown, then tokens from the most frequent down.
+
+    Tokens of equal count stand in code point order, so that the same texts in any order give the
+    same ids. Memory grows with the distinct tokens, not with the texts.
+
+    Args:
+        texts: The training texts.
+        config: `tokens`, `min_count` and `max_size` count.
+    """
+    split = tf.function(
+        lambda batch: SPLITTERS[config.tokens](batch).flat_values,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+    counts: Counter[bytes] = Counter()
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        counts.update(split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).numpy())
+    frequent = ((token.decode(), count) for token, count in counts.items() if count >= config.min_count)
+    ordered = sorted(frequent, key=lambda pair: (-pair[1], pair[0]))
+    return [PADDING, UNKNOWN, *(token for token, _ in ordered[: config.max_size - 2])]
+
+
+def save_vocabulary(vocabulary: Sequence[str], path: Path) -> None:
+    """Write one token a line, in the order of the ids. No token holds white space, so none breaks a line."""
+    path.write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8", newline="\n")
+
+
+def load_vocabulary(path: Path) -> list[str]:
+    """Read what `save_vocabulary` wrote; `RunError` if the file is missing or does not start as one does."""
+    try:
+        vocabulary = path.read_text(encoding="utf-8").split("\n")[:-1]
+    except FileNotFoundError:
+        raise RunError(f"Expected a vocabulary at '{path}', found none. Is this a finished run directory?") from None
+    if vocabulary[:2] != [PADDING, UNKNOWN]:
+        raise RunError(f"'{path}' should start with the lines {PADDING} and {UNKNOWN}, but starts {vocabulary[:2]}.")
+    return vocabulary
