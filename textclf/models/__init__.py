@@ -1,0 +1,1 @@
+"""Token ids into logits; one public class a file."""

@@ -1,0 +1,156 @@
+"""The TextCNN of Kim (2014), masked, so that padding never wins a max-pool."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textclf.config.textcnn import TextCNNConfig
+from textclf.models.base import TextModel
+from textclf.text.tokenizer import Tokenizer
+from textclf.text.vectors import load_vectors
+from textclf.text.vocabulary import PADDING_ID
+
+
+@keras.saving.register_keras_serializable(package="textclf")
+class TextCNN(TextModel):
+    """Embedding, parallel convolutions, max over time, ReLU, dropout, dense.
+
+    Kim (2014), "Convolutional Neural Networks for Sentence Classification",
+    https://arxiv.org/abs/1408.5882. Which windows count depends on the text alone, so that it gets the
+    same logits alone, in any batch and at any padding. With `padding="full"`, as in Kim's own code, these
+    are all windows that touch the text, with zeros beyond its ends. With `"valid"` they lie inside the text
+    (one that is shorter than a filter gets one window, filled with zeros), and a text as long as the classic
+    TF1 graph's `sequence_length` gets that graph's logits.
+
+    Args:
+        vocabulary_size: Number of token ids, padding and unknown counted.
+        num_classes: Logits a text.
+        options: The model's section of the config, as `TextCNNConfig.model_dump` gives it.
+
+    Example:
+        >>> model = TextCNN(100, 3, {"embedding_dim": 8, "num_filters": 4})
+        >>> model(tf.constant([[5, 6, 7, 0], [8, 0, 0, 0]])).shape
+        TensorShape([2, 3])
+    """
+
+    def __init__(self, vocabulary_size: int, num_classes: int, options: dict[str, Any], **kwargs: Any) -> None:
+        """Make and build the layers."""
+        super().__init__(**kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.num_classes = num_classes
+        self.options = config = TextCNNConfig.model_validate(options)
+        self.embeddings = [
+            keras.layers.Embedding(
+                vocabulary_size,
+                config.embedding_dim,
+                embeddings_initializer=keras.initializers.RandomUniform(-0.25, 0.25),
+                trainable=trainable,
+                name=f"embedding_{'trained' if trainable else 'static'}",
+            )
+            for trainable in _CHANNELS[config.vectors_mode]
+        ]
+        self.token_dropout = keras.layers.Dropout(config.embedding_dropout, noise_shape=(None, None, 1))
+        self.convolutions = [
+            keras.layers.Conv1D(config.num_filters, width, name=f"convolution_{width}_{index}")
+            for index, width in enumerate(config.filter_sizes)
+        ]
+        self.dropout = keras.layers.Dropout(config.dropout)
+        # The classic code adds l2 * sum(w ** 2) / 2; Keras' L2 has no half.
+        penalty = keras.regularizers.L2(config.l2 / 2) if config.l2 else None
+        self.head = keras.layers.Dense(
+            num_classes,
+            kernel_regularizer=penalty,
+            bias_regularizer=penalty,
+            kernel_constraint=keras.constraints.MaxNorm(config.max_norm, axis=0) if config.max_norm else None,
+            name="head",
+        )
+        self.build((None, None))
+
+    @classmethod
+    def create(cls, options: TextCNNConfig, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextCNN":
+        """Return an untrained model; with `vectors`, their width is the embedding's and their values start it."""
+        size = len(tokenizer.vocabulary)
+        if options.vectors is None:
+            return cls(size, num_classes, options.model_dump())
+        vectors, _ = load_vectors(options.vectors, tokenizer.vocabulary, seed)
+        model = cls(size, num_classes, options.model_dump() | {"embedding_dim": vectors.shape[1]})
+        model.set_vectors(vectors)
+        return model
+
+    def set_vectors(self, vectors: np.ndarray) -> None:
+        """Start every embedding from float32[vocabulary_size, embedding_dim]."""
+        for embedding in self.embeddings:
+            embedding.embeddings.assign(vectors)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the variables; the shape of the ids does not matter."""
+        width = self.options.embedding_dim * len(self.embeddings)
+        for embedding in self.embeddings:
+            embedding.build(input_shape)
+        for convolution in self.convolutions:
+            convolution.build((None, None, width))
+        self.head.build((None, self.options.num_filters * len(self.convolutions)))
+        self.built = True
+
+    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return logits, float[batch, num_classes], of ids, int32[batch, time]."""
+        features = self.features(ids, training=training)  # (batch, filters of all widths)
+        return self.head(self.dropout(features, training=training))  # (batch, num_classes)
+
+    def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the pooled features, float[batch, num_filters * len(filter_sizes)]."""
+        lengths = tf.math.count_nonzero(ids != PADDING_ID, axis=1, dtype=tf.int32)  # (batch,)
+        vectors = self._embed(ids, training)  # (batch, edge + time + edge, width)
+        pooled = [
+            self._max_over_text(convolution(vectors), width, lengths)  # (batch, filters)
+            for convolution, width in zip(self.convolutions, self.options.filter_sizes, strict=True)
+        ]
+        # ReLU and max commute; after the max there is less to do.
+        return tf.nn.relu(tf.concat(pooled, axis=1))  # (batch, filters of all widths)
+
+    def _embed(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return the tokens' vectors with zeros for padding and at both ends."""
+        vectors = tf.concat([embedding(ids) for embedding in self.embeddings], axis=2)  # (batch, time, width)
+        vectors *= tf.cast(ids != PADDING_ID, vectors.dtype)[:, :, tf.newaxis]
+        vectors = self.token_dropout(vectors, training=training)
+        return tf.pad(vectors, [[0, 0], self._edges(tf.shape(ids)[1]), [0, 0]])  # (batch, edge + time + edge, width)
+
+    def _edges(self, time: tf.Tensor) -> tuple[int | tf.Tensor, int | tf.Tensor]:
+        """Return how many zeros stand before and after the batch."""
+        widest = max(self.options.filter_sizes)
+        if self.options.padding == "full":
+            return widest - 1, widest - 1 + tf.cast(time == 0, tf.int32)
+        return 0, tf.maximum(widest - time, 0)  # room for one window of the widest filter
+
+    def _max_over_text(self, outputs: tf.Tensor, width: int, lengths: tf.Tensor) -> tf.Tensor:
+        """Return the largest output of the windows that count, and of the first token's in any case.
+
+        Args:
+            outputs: float[batch, windows, filters], a convolution's outputs without activation.
+            width: The filter's width, in tokens.
+            lengths: int32[batch], the texts' lengths.
+        """
+        before, _ = self._edges(tf.constant(1))
+        start = tf.range(tf.shape(outputs)[1])[tf.newaxis, :] - before  # (1, windows), the first token's place
+        if self.options.padding == "full":
+            counts = (start > -width) & (start < lengths[:, tf.newaxis])  # (batch, windows)
+        else:
+            counts = start + width <= lengths[:, tf.newaxis]  # (batch, windows)
+        counts |= start == 0
+        lowest = tf.constant(outputs.dtype.min, outputs.dtype)
+        return tf.reduce_max(tf.where(counts[:, :, tf.newaxis], outputs, lowest), axis=1)  # (batch, filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` builds an equal model from."""
+        return super().get_config() | {
+            "vocabulary_size": self.vocabulary_size,
+            "num_classes": self.num_classes,
+            "options": self.options.model_dump(),
+        }
+
+
+# Which embedding tables there are, by whether they are trained. Multichannel is Kim's section 3.1.
+_CHANNELS = {"random": [True], "static": [False], "non-static": [True], "multichannel": [False, True]}
+
