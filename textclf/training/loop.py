@@ -1,0 +1,174 @@
+"""The training loop: batches in, best weights out."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textclf.config.training import TrainingConfig
+from textclf.evaluation.scores import SCORES
+from textclf.models.base import TextModel
+from textclf.models.tasks import SingleLabel
+from textclf.text.batches import make_dataset, plan_epoch
+from textclf.training.prediction import Encoded, Outcome, Predictor
+from textclf.training.schedules import make_optimizer
+from textclf.training.step import TrainStep
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; with the weights and the optimizer's, all that a step depends on.
+
+    Attributes:
+        epoch: Number of the epoch, from 0.
+        step: Steps done.
+        best_score: Highest score on dev so far.
+        best_step: Steps done when it was reached.
+        evaluations_since_best: What `patience` counts.
+        history: One record an evaluation, as the report plots it.
+        interrupted: Whether Ctrl-C ended the training.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_score: float = -1.0
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    interrupted: bool = False
+
+
+class Trainer:
+    """Trains a model by gradient steps and leaves it with its best weights.
+
+    The order of the texts is a function of (seed, epoch). The best weights are those of the evaluation on
+    dev with the highest `config.monitor`, the earlier one on a tie. Ctrl-C ends the training as if
+    `epochs` were over.
+
+    Args:
+        model: What learns; has its first weights.
+        task: Losses and decisions.
+        labels: The label vocabulary.
+        config: The training section of the run's config.
+        seed: The run's seed.
+        callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`; `logs` of an evaluation hold `loss`, `dev_loss` and `dev_<score>`.
+        save_best: Called whenever the model has better weights than ever before.
+    """
+
+    def __init__(
+        self,
+        model: TextModel,
+        task: SingleLabel,
+        labels: list[str],
+        config: TrainingConfig,
+        seed: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        save_best: Callable[[TextModel], None] = lambda model: None,
+    ) -> None:
+        """Keep the parts; variables are made by `fit`."""
+        self.model, self.config, self.seed = model, config, seed
+        self.state = TrainingState()
+        self._task, self._save_best = task, save_best
+        self._predict = Predictor(model, task, labels)
+        self.callbacks = list(callbacks)
+        self._best_weights: list[np.ndarray] = []
+        # Mean over the steps since the last evaluation, summed on the device so that no step waits for Python.
+        self._loss_sum = tf.zeros(())
+        self._window_start = 0.0
+        self._window_steps = self._window_examples = 0
+
+    def fit(self, train: Encoded, dev: Encoded) -> TrainingState:
+        """Train, evaluate on dev as the config says, and put the best weights into the model."""
+        config, state = self.config, self.state
+        lengths = train.lengths
+        steps_per_epoch = -(-len(train) // config.batch_size)
+        optimizer = make_optimizer(config, config.epochs * steps_per_epoch)
+        self.model.optimizer = optimizer  # where Keras' callbacks look for it
+        self.model.stop_training = False
+        step = TrainStep(self.model, optimizer, self._task, config)
+        callbacks = keras.callbacks.CallbackList(self.callbacks, model=self.model)
+        callbacks.set_params({"epochs": config.epochs, "steps": steps_per_epoch, "verbose": 0})
+        callbacks.on_train_begin()
+        try:
+            while state.epoch < config.epochs and not self.model.stop_training:
+                plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
+                callbacks.on_epoch_begin(state.epoch)
+                self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
+                callbacks.on_epoch_end(state.epoch, self._logs())
+                state.epoch += 1
+        except KeyboardInterrupt:
+            state.interrupted = True
+            if not state.history:
+                self._evaluate(dev)
+        self.model.set_weights(self._best_weights)
+        callbacks.on_train_end(self._logs())
+        return state
+
+    def _epoch(
+        self, step: TrainStep, batches: tf.data.Dataset, dev: Encoded, callbacks: keras.callbacks.CallbackList
+    ) -> None:
+        """Take the steps of one epoch, with evaluations every so many steps or at its end."""
+        self._open_window()
+        last = int(batches.cardinality())
+        for number, (ids, targets) in enumerate(batches, start=1):
+            callbacks.on_train_batch_begin(number - 1)
+            loss, norm = step(ids, targets)
+            self.state.step += 1
+            self._loss_sum += loss
+            self._window_steps += 1
+            self._window_examples += int(targets.shape[0])
+            callbacks.on_train_batch_end(number - 1, {"loss": loss, "gradient_norm": norm})
+            every = self.config.evaluate_every
+            if (self.state.step % every == 0) if every else (number == last):
+                self._evaluate(dev, callbacks)
+                if self.model.stop_training:
+                    return
+                self._open_window()
+
+    def _open_window(self) -> None:
+        self._loss_sum, self._window_steps, self._window_examples = tf.zeros(()), 0, 0
+        self._window_start = time.perf_counter()
+
+    def _evaluate(self, dev: Encoded, callbacks: keras.callbacks.CallbackList | None = None) -> None:
+        """Score dev, keep the weights if they are the best so far, and stop if none were for too long."""
+        seconds = time.perf_counter() - self._window_start
+        outcome = self._predict(dev)
+        self.state.history.append(self._record(outcome, seconds))
+        if callbacks is not None:
+            callbacks.on_test_begin()
+            callbacks.on_test_end(self._logs())
+        state = self.state
+        score = SCORES[self.config.monitor](outcome.scores)
+        if score > state.best_score:
+            state.best_score, state.best_step, state.evaluations_since_best = score, state.step, 0
+            self._best_weights = self.model.get_weights()
+            self._save_best(self.model)
+            return
+        state.evaluations_since_best += 1
+        if self.config.patience and state.evaluations_since_best >= self.config.patience:
+            self.model.stop_training = True
+
+    def _record(self, outcome: Outcome, seconds: float) -> dict[str, Any]:
+        """Return the record of an evaluation and of the steps before it."""
+        return {
+            "epoch": self.state.epoch + 1,
+            "step": self.state.step,
+            "train_loss": float(self._loss_sum) / max(self._window_steps, 1),
+            "dev_loss": outcome.loss,
+            "dev": {name: score(outcome.scores) for name, score in SCORES.items()},
+            "learning_rate": float(self.model.optimizer.learning_rate),
+            "examples_per_second": self._window_examples / max(seconds, 1e-9),
+            "seconds": seconds,
+        }
+
+    def _logs(self) -> dict[str, float]:
+        """Return the last record under the flat names that Keras' callbacks monitor."""
+        if not self.state.history:
+            return {}
+        record = self.state.history[-1]
+        scores = {f"dev_{name}": value for name, value in record["dev"].items()}
+        return {"loss": record["train_loss"], "dev_loss": record["dev_loss"]} | scores

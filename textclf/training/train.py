@@ -1,0 +1,191 @@
+"""A whole run: from a config to a run directory with a model, its scores and a report."""
+
+import importlib.metadata
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from textclf.config import Config, dump_config
+from textclf.data import Corpus, load_corpus
+from textclf.evaluation import Evaluation, score, write_report
+from textclf.models.base import TextModel
+from textclf.models.builder import model_class
+from textclf.models.tasks import TASKS
+from textclf.text.tokenizer import Tokenizer
+from textclf.training.callbacks import ProgressBar, TensorBoardLog
+from textclf.training.loop import Trainer, TrainingState
+from textclf.training.prediction import Encoded, Outcome, Predictor
+from textclf.training.run_directory import BAD_ROWS, LOGS, Run, RunWriter, model_name
+
+_VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
+
+
+def train(
+    config: Config,
+    run_dir: str | Path | None = None,
+    *,
+    force: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: bool = False,
+) -> Run:
+    """Train a classifier and write its run directory.
+
+    The directory holds `config.yaml`, `vocabulary.txt`, `labels.json`, `model.keras` (the best weights,
+    renewed at every better evaluation), `scores.json`, `report.html` with `plots/`, TensorBoard's `logs/`,
+    and `bad_rows.jsonl` if rows were dropped.
+
+    Args:
+        config: What the run is.
+        run_dir: Where to write; `runs/<config.name>` if None.
+        force: Whether a run that stands there is replaced.
+        callbacks: Keras callbacks beside the project's own.
+        progress: Whether a bar and a line an evaluation go to standard error.
+
+    Returns:
+        The finished run, with the best weights in its model.
+
+    Raises:
+        DataError: The data cannot be learnt from.
+        RunError: The directory is taken.
+
+    Example:
+        >>> config = Config.make({"data": {"train": "sample:train", "dev": "sample:dev", "test": "sample:test"}})
+        >>> train(config, "runs/demo").scores("test").accuracy  # doctest: +SKIP
+        0.83
+    """
+    score(config.training.monitor)  # a misspelt score is refused before minutes of training
+    started = time.perf_counter()
+    corpus = load_corpus(config.data, config.seed)
+    writer = RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force)
+    if corpus.bad_rows:
+        corpus.write_bad_rows(writer.path / BAD_ROWS)
+    keras.utils.set_random_seed(config.seed)
+    tokenizer = Tokenizer.learn(corpus.train.texts, config.text)
+    writer.write_start(config, corpus.labels, tokenizer)
+    splits = encode(corpus, tokenizer, config)
+    model, state = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
+    predict = Predictor(model, TASKS[config.task], corpus.labels)
+    outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
+    seconds = time.perf_counter() - started
+    results = _results(config, corpus, model, state, outcomes, seconds)
+    _report(writer.path, config, corpus, splits, outcomes, results)
+    writer.write_results(results)
+    return Run(writer.path, config, corpus.labels, tokenizer, model, results)
+
+
+def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
+    """Return the splits as ids and targets, by name."""
+    task = TASKS[config.task]
+    return {
+        name: Encoded(tokenizer.encode(split.texts), task.encode(split.labels, corpus.labels))
+        for name, split in corpus.splits.items()
+    }
+
+
+def fit(
+    config: Config,
+    splits: dict[str, Encoded],
+    labels: list[str],
+    tokenizer: Tokenizer,
+    writer: RunWriter,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: bool = False,
+) -> tuple[TextModel, TrainingState]:
+    """Return the fitted model and how its training went, by the solver or the loop as the model has it."""
+    chosen = model_class(model_name(config))
+    if chosen.has_solver:
+        train_split = splits["train"]
+        model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
+        writer.write_model(model)
+        return model, TrainingState()
+    model = chosen.create(config.model, tokenizer, len(labels), config.seed)
+    trainer = Trainer(model, TASKS[config.task], labels, config.training, config.seed, save_best=writer.write_model)
+    trainer.callbacks.append(TensorBoardLog(writer.path / LOGS, trainer.state))
+    if progress:
+        trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
+    trainer.callbacks.extend(callbacks)
+    return model, trainer.fit(splits["train"], splits["dev"])
+
+
+def _results(
+    config: Config,
+    corpus: Corpus,
+    model: TextModel,
+    state: TrainingState,
+    outcomes: dict[str, Outcome],
+    seconds: float,
+) -> dict[str, Any]:
+    """Return what `scores.json` holds."""
+    return {
+        "name": config.name,
+        "model": model_name(config),
+        "monitor": config.training.monitor,
+        "scores": {name: outcome.scores.to_json() for name, outcome in outcomes.items()},
+        "losses": {name: outcome.loss for name, outcome in outcomes.items()},
+        "best_step": state.best_step,
+        "interrupted": state.interrupted,
+        "history": state.history,
+        "parameters": model.count_params(),
+        "seconds": round(seconds, 2),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "rows": {name: len(split) for name, split in corpus.splits.items()},
+        "bad_rows": len(corpus.bad_rows),
+        "data_fingerprint": corpus.fingerprint,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
+
+
+def _report(
+    path: Path,
+    config: Config,
+    corpus: Corpus,
+    splits: dict[str, Encoded],
+    outcomes: dict[str, Outcome],
+    results: dict[str, Any],
+) -> None:
+    """Write the report of test, or of dev where there is no test."""
+    name = "test" if "test" in outcomes else "dev"
+    split = corpus.splits[name]
+    facts = {f"rows of {part}": f"{count:,}" for part, count in results["rows"].items()}
+    facts |= {
+        "bad rows dropped": f"{results['bad_rows']:,}",
+        "parameters": f"{results['parameters']:,}",
+        "seconds": f"{results['seconds']:,.0f}",
+        "peak memory": f"{results['peak_mb']:,} MB",
+        "best step": f"{results['best_step']:,}, by {config.training.monitor} on dev",
+        "data fingerprint": results["data_fingerprint"],
+    }
+    write_report(
+        path,
+        Evaluation(
+            title=config.name,
+            split=name,
+            labels=corpus.labels,
+            texts=split.texts,
+            targets=splits[name].targets,
+            probabilities=outcomes[name].probabilities,
+            places=split.places,
+            history=results["history"],
+            config_yaml=dump_config(config),
+            facts=facts,
+            versions=results["versions"],
+            other_scores={other: outcome.scores for other, outcome in outcomes.items() if other != name},
+            model=results["model"],
+        ),
+    )
