@@ -1,0 +1,68 @@
+"""The `textclf` command itself. A command's module is imported when the command is used."""
+
+import importlib
+from typing import Any
+
+import click
+
+from textclf import __version__
+from textclf.errors import TextclfError
+
+COMMANDS = {
+    "init": "Look at a data file and write a commented config for it.",
+    "check": "Show what is in the data: rows, labels, duplicates, lengths.",
+    "train": "Train a classifier and write a run directory with a report.",
+    "evaluate": "Score a run or an export on labelled data.",
+    "predict": "Classify texts from arguments, a file or standard input.",
+    "export": "Export a run as the next version of a served model.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports `textclf.cli.<name>` for the command `<name>`, and words errors for people."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the work."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"textclf.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, so that help imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Show a user's error as a message, without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except TextclfError as error:
+            raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            raise click.ClickException("Stopped by Ctrl-C.") from None
+        except OSError as error:
+            where = f" '{error.filename}'" if error.filename else ""
+            raise click.ClickException(f"The file system refused{where}: {error.strerror or error}.") from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="textclf")
+def main() -> None:
+    """Train, judge, export and serve text classifiers: raw strings in, label names out.
+
+    \b
+    A first classifier:
+      textclf init messages.csv        writes config.yaml
+      textclf check config.yaml
+      textclf train config.yaml        writes runs/messages/
+      textclf export runs/messages     writes saved_models/messages/1/
+      textclf predict saved_models/messages "Where is my parcel?"
+    """

@@ -1,0 +1,38 @@
+"""`textclf train`: from a config to a run directory."""
+
+from pathlib import Path
+
+import click
+
+from textclf.cli.options import config_argument, set_option
+from textclf.cli.quiet import import_tensorflow
+from textclf.config import load_config
+
+
+@click.command(name="train")
+@config_argument
+@set_option
+@click.option("--run", "run_dir", type=click.Path(), help="Where to write the run; runs/NAME if not given.")
+@click.option("--force", is_flag=True, help="Replace a run that is there.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no line an evaluation.")
+def command(config: str, overrides: tuple[str, ...], run_dir: str | None, force: bool, quiet: bool) -> None:
+    """Train as CONFIG says; print the scores; write model, scores, report and logs. Ctrl-C keeps the best so far."""
+    run_config = load_config(config, overrides)
+    import_tensorflow()
+    from textclf.training.train import train
+
+    run = train(run_config, run_dir, force=force, progress=not quiet)
+    split = "test" if "test" in run.results["scores"] else "dev"
+    if run.results["bad_rows"]:
+        click.echo(f"{run.results['bad_rows']:,} bad rows were dropped; {run.path / 'bad_rows.jsonl'} lists them.")
+    if run.results["interrupted"]:
+        click.echo(f"Stopped by Ctrl-C; the best weights so far (step {run.results['best_step']}) are kept.")
+    click.echo(f"Scores on {split}:\n{run.scores(split).table()}\n")
+    click.echo(f"Report:      {run.path / 'report.html'}")
+    if run.results["history"]:
+        click.echo(f"TensorBoard: tensorboard --logdir {run.path / 'logs'}")
+    click.echo(f"Next:        textclf export {_shown(run.path)}")
+
+
+def _shown(path: Path) -> str:
+    return f"'{path}'" if " " in str(path) else str(path)

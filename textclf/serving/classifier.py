@@ -1,0 +1,147 @@
+"""An exported classifier in Python: load it, ask it."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
+from numpy.typing import NDArray
+
+from textclf.config import Config, load_config
+from textclf.errors import ExportError
+from textclf.serving.export import EXTRA, versions
+from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
+from textclf.training.run_directory import CONFIG, LABELS
+from textclf.training.run_directory import SCORES as SCORES_FILE
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one text.
+
+    Attributes:
+        label: The label with the highest score.
+        score: Its score, 0 to 1.
+        scores: Every label's score, in the label vocabulary's order; they sum to one.
+    """
+
+    label: str
+    score: float
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded version of an exported classifier; `load` makes one.
+
+    Attributes:
+        path: The version's directory.
+        labels: The label vocabulary.
+        signature: The SavedModel's `serving_default`, as TensorFlow Serving calls it.
+    """
+
+    path: Path
+    labels: list[str]
+    signature: Any
+
+    @property
+    def version(self) -> int:
+        """The version's number."""
+        return int(self.path.name)
+
+    @cached_property
+    def config(self) -> Config:
+        """The config of the run that was exported."""
+        return load_config(self.path / EXTRA / CONFIG)
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """What the run measured: the `scores.json` of the run."""
+        results: dict[str, Any] = json.loads((self.path / EXTRA / SCORES_FILE).read_text(encoding="utf-8"))
+        return results
+
+    def predict(self, texts: Iterable[str | bytes], batch_size: int = 256) -> list[Prediction]:
+        """Classify texts.
+
+        Args:
+            texts: The texts; bytes are read as UTF-8, invalid ones as U+FFFD. A single string is refused.
+            batch_size: Texts at once.
+
+        Returns:
+            A prediction a text, in their order; none for no texts.
+        """
+        return list(self.stream(texts, batch_size))
+
+    def stream(self, texts: Iterable[str | bytes], batch_size: int = 256) -> Iterator[Prediction]:
+        """Yield a prediction a text as the texts come, holding one batch in memory."""
+        if isinstance(texts, str | bytes):
+            raise TypeError(f"texts: expected a list or another iterable of strings, got one {type(texts).__name__}.")
+        for batch in _batches(texts, batch_size):
+            answer = self._ask(batch)
+            for label, score, scores in zip(answer[LABEL], answer[SCORE], answer[SCORES], strict=True):
+                every = dict(zip(self.labels, scores.tolist(), strict=True))
+                yield Prediction(label.decode(), float(score), every)
+
+    def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 256) -> NDArray[np.float32]:
+        """Return every label's score for each text, float32[texts, labels]."""
+        parts = [self._ask(batch)[SCORES] for batch in _batches(texts, batch_size)]
+        return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
+
+    def _ask(self, texts: list[str | bytes]) -> dict[str, NDArray[Any]]:
+        valid = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts]
+        answer = self.signature(**{TEXT: tf.constant(valid, tf.string)})
+        return {name: tensor.numpy() for name, tensor in answer.items()}
+
+
+def load(path: str | Path) -> Classifier:
+    """Load an exported classifier.
+
+    Args:
+        path: A version's directory such as `saved_models/demo/3`, or the model's, `saved_models/demo`, for
+            the newest version.
+
+    Raises:
+        ExportError: There is no export, or it is not one of textclf's.
+
+    Example:
+        >>> classifier = load("saved_models/quickstart")  # doctest: +SKIP
+        >>> classifier.predict(["Where is my parcel?"])[0].label  # doctest: +SKIP
+        'delivery'
+    """
+    version_path = _newest(Path(path))
+    labels_path = version_path / EXTRA / LABELS
+    if not labels_path.is_file():
+        raise ExportError(f"'{version_path}' holds no {EXTRA}/{LABELS}: it is a SavedModel, but not one of textclf's.")
+    try:
+        loaded = tf.saved_model.load(str(version_path))
+        labels = json.loads(labels_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        raise ExportError(f"'{version_path}' is damaged: {error}. Export the run again with `textclf export`.") from None
+    signature = loaded.signatures[SERVING_DEFAULT]
+    # The signature lives as long as the object it came from.
+    signature.loaded = loaded
+    return Classifier(version_path, labels, signature)
+
+
+def _newest(path: Path) -> Path:
+    """Return the path itself if it is a version, or its newest version."""
+    if (path / "saved_model.pb").is_file():
+        return path.resolve()
+    found = versions(path)
+    if found:
+        return (path / str(found[-1])).resolve()
+    if not path.is_dir():
+        raise ExportError(f"No export at '{path}'. `textclf export RUN` makes one under saved_models/.")
+    raise ExportError(f"'{path}' holds neither a SavedModel nor numbered versions of one.")
+
+
+def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[str | bytes]]:
+    texts = iter(texts)
+    while batch := list(itertools.islice(texts, size)):
+        yield batch

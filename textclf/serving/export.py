@@ -1,0 +1,98 @@
+"""Runs into SavedModels: tokenizer, model and labels in one graph, published at once."""
+
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from textclf.config import dump_config
+from textclf.errors import ExportError
+from textclf.models.tasks import TASKS
+from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
+from textclf.training.run_directory import CONFIG, LABELS, SCORES, Run
+
+EXTRA = "assets.extra"
+_UNFINISHED = ".unfinished-"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def export(run: Run | str | Path, name: str | None = None, base: str | Path = "saved_models") -> Path:
+    """Export a run as the next version of a served model.
+
+    The version is written beside its place under another name and renamed, so that TensorFlow Serving,
+    which loads any directory with a number for a name, never sees half of one.
+
+    Args:
+        run: The run or its directory.
+        name: Name of the served model; the run's `config.name` if None.
+        base: Where the served models are; TensorFlow Serving's `model_base_path` is `base/name`.
+
+    Returns:
+        `base/name/version`, with `assets.extra/` holding `labels.json`, `config.yaml` and `scores.json`.
+
+    Raises:
+        ExportError: The name cannot be a folder's and a model's, or the directory cannot be written.
+        RunError: There is no run to export.
+    """
+    run = run if isinstance(run, Run) else Run.load(run)
+    name = name if name is not None else run.config.name
+    if not _NAME.fullmatch(name):
+        raise ExportError(f"name: expected letters, digits and _.- after a first letter or digit, got '{name}'.")
+    model_path = Path(base) / name
+    try:
+        model_path.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=model_path))
+        try:
+            _write(run, unfinished)
+            # Only its owner may enter what mkdtemp makes; a server runs as somebody else.
+            unfinished.chmod(0o755)
+            return _publish(unfinished, model_path)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise ExportError(f"'{model_path}' cannot be written: {error.strerror or error}. Nothing was published.") from None
+
+
+def versions(model_path: str | Path) -> list[int]:
+    """Return the versions of a served model in ascending order; empty if there is none."""
+    path = Path(model_path)
+    if not path.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in path.iterdir() if entry.name.isdecimal() and entry.is_dir())
+
+
+def _write(run: Run, directory: Path) -> None:
+    """Write the SavedModel and what stands beside its graph."""
+    served = ServedClassifier(run.tokenizer, run.model, TASKS[run.config.task], run.labels)
+    archive = keras.export.ExportArchive()
+    archive.track(run.model)
+    archive.track(run.tokenizer)
+    archive.add_endpoint(SERVING_DEFAULT, served.serving_default, input_signature=INPUT)
+    archive.write_out(str(directory), options=tf.saved_model.SaveOptions(), verbose=False)
+    extra = directory / EXTRA
+    extra.mkdir()
+    texts = {
+        LABELS: json.dumps(run.labels, ensure_ascii=False, indent=1),
+        CONFIG: dump_config(run.config),
+        SCORES: json.dumps(run.results, ensure_ascii=False, indent=1),
+    }
+    for file_name, text in texts.items():
+        (extra / file_name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _publish(unfinished: Path, model_path: Path) -> Path:
+    """Rename to the next free version; if another export takes it first, to the one after."""
+    while True:
+        target = model_path / str(max(versions(model_path), default=0) + 1)
+        try:
+            unfinished.rename(target)  # fails if the target holds files
+        except OSError:
+            if not target.exists():
+                raise
+        else:
+            return target
