@@ -34,7 +34,8 @@ setup(
     ],
     extras_require={
         "parquet": ["pyarrow>=17"],
-        "tfds": ["tensorflow-datasets>=4.9.7"],
+        # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
+        "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
         "bert": ["keras-hub>=0.20"],
     },
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},

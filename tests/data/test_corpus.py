@@ -41,6 +41,11 @@ def test_shares_are_of_the_rows_of_train(write: Write) -> None:
     assert (Path(source).name, corpus.dev.texts[0]) == ("a.tsv", f"text {line - 2}")
 
 
+def test_a_share_of_less_than_one_row(write: Write) -> None:
+    with pytest.raises(DataError, match=r"data\.test: 0\.1 of 2 rows is less than one row\. Add rows to train"):
+        load(train=write("a.tsv", rows(2)))
+
+
 def test_dev_does_not_move_the_test_split(write: Write) -> None:
     train, dev = write("a.tsv", rows(100)), write("dev.tsv", rows(10))
     first, second = load(train=train, test=0.2, dev=dev), load(train=train, test=0.2, dev=0.3)
@@ -70,9 +75,7 @@ def test_bad_rows_have_a_fold_too(write: Write, tmp_path: Path) -> None:
     (tmp_path / "folds.txt").write_text("".join(f"{index % 5}\n" for index in range(100)))
     content = rows(100)
     content[3], content[10] = ("", "a"), ("text 10", "")
-    corpus = load(
-        train=write("a.tsv", content), folds=str(tmp_path / "folds.txt"), fold=3, bad_rows="drop"
-    )  # fmt: skip
+    corpus = load(train=write("a.tsv", content), folds=str(tmp_path / "folds.txt"), fold=3, bad_rows="drop")
     assert corpus.test is not None
     assert corpus.test.texts == [f"text {index}" for index in range(8, 100, 5)]
     assert [(row.line, row.problem) for row in corpus.bad_rows] == [(5, problems.NO_TEXT), (12, problems.NO_LABEL)]

@@ -14,7 +14,7 @@ def test_rows_line_up_also_with_chinese_labels():
     assert lines[-1].split() == ["accuracy", "0.8750", "8"]
 
 
-@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("中文", 4), ("e\u0301", 1), ("ＡＢ", 4), ("", 0)])  # noqa: RUF001
+@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("中文", 4), ("e\u0301", 1), ("ＡＢ", 4), ("", 0)])
 def test_display_width(text, width):
     assert display_width(text) == width
 

@@ -3,8 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-import yaml
-
+from textclf.config import notation
 from textclf.config.run import Config
 from textclf.config.section import Section
 
@@ -12,7 +11,7 @@ _WIDTH = 110
 
 
 def comment_config(config: Config, title: str) -> str:
-    """Return the resolved config as YAML with comments; `load_config` reads it back to an equal one.
+    r"""Return the resolved config as YAML with comments; `load_config` reads it back to an equal one.
 
     Args:
         config: What to write.
@@ -20,7 +19,7 @@ def comment_config(config: Config, title: str) -> str:
 
     Example:
         >>> text = comment_config(Config.make({"data": {"train": "messages.csv"}}), "A first try")
-        >>> print("\\n".join(text.splitlines()[:4]))
+        >>> print("\n".join(text.splitlines()[:4]))
         # A first try
         <BLANKLINE>
         # Name of the classifier: its run directory and its folder under saved_models/ are called so.
@@ -32,16 +31,11 @@ def comment_config(config: Config, title: str) -> str:
 def _lines(section: Section, indent: str) -> Iterator[str]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        yield from textwrap.wrap(field.description or "", _WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        comment = f"{indent}# "
+        yield from textwrap.wrap(field.description or "", _WIDTH, initial_indent=comment, subsequent_indent=comment)
         if isinstance(value, Section):
             yield f"{indent}{name}:"
             yield from _lines(value, indent + "  ")
             yield ""
         else:
-            yield f"{indent}{name}: {_scalar(value)}"
-
-
-def _scalar(value: object) -> str:
-    """Return a value on one line, lists in brackets."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6)
-    return text.removesuffix("\n").removesuffix("\n...")
+            yield f"{indent}{name}: {notation.dump_line(value)}"

@@ -1,12 +1,20 @@
 """Where the labelled texts come from and how they are split."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from textclf.config.section import Section
 
-Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+def _source_or_share(value: Any) -> Any:
+    """Refuse what is neither in one sentence, where a plain union would give a problem a branch."""
+    if isinstance(value, str) or (isinstance(value, float) and 0.0 < value < 1.0):
+        return value
+    raise ValueError(f"expected a source or a share between 0 and 1, got {value!r}")
+
+
+SourceOrShare = Annotated[str | float, BeforeValidator(_source_or_share)]
 
 
 class DataConfig(Section):
@@ -14,12 +22,13 @@ class DataConfig(Section):
 
     train: str
     """File, folder or `tfds:NAME[:config]` to learn from. With shares below, dev and test are cut from it."""
-    dev: str | Share = 0.1
+    dev: SourceOrShare = 0.1
     """Source of the split that picks the epoch, or its share of the rows of train (0 to 1)."""
-    test: str | Share | None = 0.1
+    test: SourceOrShare | None = 0.1
     """Source of the split that is scored once at the end, or its share of the rows of train; null for none."""
     format: Literal["auto", "csv", "tsv", "jsonl", "parquet", "fasttext", "folder", "tfds"] = "auto"
-    """Format of the sources; auto goes by the name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`, each but Parquet also `.gz`; a folder; `tfds:`)."""
+    """Format of the sources; auto goes by the name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`, each but Parquet
+    also `.gz`; a folder; `tfds:`)."""
     text_column: str = "text"
     """Name of the column or field that holds the text."""
     label_column: str = "label"
@@ -27,7 +36,8 @@ class DataConfig(Section):
     header: bool = True
     """Whether CSV and TSV files start with a line of column names; without it columns are named '1', '2', …"""
     quoting: Literal["auto", "standard", "none"] = "auto"
-    """Whether `"` quotes fields in CSV and TSV (standard) or is a character like others (none); auto is standard for CSV, none for TSV."""
+    """Whether `"` quotes fields in CSV and TSV (standard) or is a character like others (none); auto is standard
+    for CSV, none for TSV."""
     encoding: str = "utf-8"
     """Character encoding of the text files, as Python names it: utf-8, windows-1252, gb18030, …"""
     folds: str | None = None
@@ -35,4 +45,5 @@ class DataConfig(Section):
     fold: Annotated[int, Field(ge=0)] = 0
     """Number of the fold that is tested; counts only with `folds`."""
     bad_rows: Literal["stop", "drop"] = "stop"
-    """What happens if rows are bad (no text, no label, wrong number of fields, …): stop, or drop exactly these and list them in a file."""
+    """What happens if rows are bad (no text, no label, wrong number of fields, …): stop, or drop exactly these and
+    list them in a file."""

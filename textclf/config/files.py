@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from textclf.config import notation
 from textclf.config.run import Config
 from textclf.errors import ConfigError
 
@@ -44,22 +43,23 @@ def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]
 
 def dump_config(config: Config) -> str:
     """Return the resolved config, defaults included, as YAML that `load_config` reads back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return notation.dump(config.model_dump(mode="json"))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        values = notation.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
             f"No config file at '{path}'. Write one for your data with `textclf init DATA --out {path}`."
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' cannot be read as YAML: {error}") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"'{path}' should hold a mapping (`data:`, `model:`, …), but holds a {type(values).__name__}.")
+        kind = type(values).__name__
+        raise ConfigError(f"'{path}' should hold a mapping (`data:`, `model:`, …), but holds a {kind}.")
     return values
 
 
@@ -69,8 +69,8 @@ def _put(values: dict[str, Any], text: str) -> None:
     if not equals or not all(key.split(".")):
         raise ConfigError(f"--set: expected KEY=VALUE such as training.epochs=5, got '{text}'.")
     try:
-        value = yaml.safe_load(value_text)
-    except yaml.YAMLError as error:
+        value = notation.parse(value_text)
+    except ValueError as error:
         raise ConfigError(f"--set {key}: '{value_text}' cannot be read as a YAML value: {error}") from None
     *parents, last = key.split(".")
     section = values

@@ -34,8 +34,13 @@ MODELS: dict[str, ModelEntry] = {
 def model_entry(name: str) -> ModelEntry:
     """Return the entry of a registered model; `ConfigError` names those there are."""
     if name not in MODELS:
-        raise ConfigError(f"model: expected one of {listing(MODELS)}, got '{name}'.{did_you_mean(name, MODELS)}")
+        raise ConfigError(f"model: {unknown_model(name)}")
     return MODELS[name]
+
+
+def unknown_model(name: str) -> str:
+    """Return words for a model that is not registered, with those that are."""
+    return f"expected one of {listing(MODELS)}, got '{name}'.{did_you_mean(name, MODELS)}"
 
 
 def model_config_class(name: str) -> type[Section]:

@@ -1,11 +1,16 @@
 """Words for what is wrong in a config: every problem at once, each with its path and a way out."""
 
+import difflib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from textclf.config.models import MODELS, model_config_class
 from textclf.errors import did_you_mean, listing
+
+_LONGEST_VALUE = 80
 
 
 def describe(error: ValidationError, config_class: type[BaseModel], values: Mapping[str, Any]) -> str:
@@ -22,7 +27,7 @@ def describe(error: ValidationError, config_class: type[BaseModel], values: Mapp
 
 
 def _line(problem: Any, config_class: type[BaseModel], values: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(part))
+    path = ".".join(str(part) for part in problem["loc"])
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{path}: unknown key.{_nearest(path, config_class, values)}"
@@ -30,23 +35,64 @@ def _line(problem: Any, config_class: type[BaseModel], values: Mapping[str, Any]
         return f"{path}: required, but missing"
     if kind == "value_error":
         return f"{path}: {problem['ctx']['error']}"
-    return f"{path}: {problem['msg'].replace('Input should be', 'expected')}, got {problem['input']!r}"
+    hint = _near_choice(problem) if kind == "literal_error" else ""
+    return f"{path}: expected {_expected(problem)}, got {_shortened(problem['input'])}{hint}"
 
 
-def _is_union_branch(part: Any) -> bool:
-    """Say whether pydantic added this part to name a branch of a union, such as `str` in `data.dev.str`."""
-    return isinstance(part, str) and (part in ("str", "float") or "[" in part)
+def _expected(problem: Any) -> str:
+    """Return what pydantic would have taken, in words that do not speak of pydantic."""
+    context = problem.get("ctx", {})
+    match problem["type"]:
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "a mapping of options"
+        case "invalid_key":
+            return "a name as the key"
+        case "string_pattern_mismatch":
+            return f"a string of the form {context['pattern']}"
+        case "too_short":
+            return f"a list of at least {context['min_length']}"
+        case _:
+            words: str = problem["msg"].removeprefix("Input should be ").replace("a valid ", "a ")
+            return re.sub("^(greater|less) than", r"a number \1 than", words).replace("a integer", "an integer")
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"
+
+
+def _near_choice(problem: Any) -> str:
+    """Return a hint for a mistyped one of several fixed strings."""
+    written = problem["input"]
+    choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+    hint = did_you_mean(written, choices) if isinstance(written, str) else ""
+    return f".{hint}" if hint else ""
 
 
 def _nearest(path: str, config_class: type[BaseModel], values: Mapping[str, Any]) -> str:
-    """Return a hint for an unknown key: its near namesake, the section it belongs to, or the keys there are."""
+    """Return a hint for an unknown key: its owner, its near namesake here or elsewhere, or the keys there are."""
     *parents, key = path.split(".")
     siblings = section_fields(config_class, parents, values)
-    hint = did_you_mean(key, siblings)
-    if hint:
+    if parents == ["model"] and (owners := _models_with(key)):
+        return f" {key} is an option of {' and '.join(owners)}, and this model is {_chosen_model(values)}."
+    elsewhere = {known.rpartition(".")[2]: known for known in leaf_paths(config_class, values)}
+    if key in elsewhere:
+        return f" Did you mean '{elsewhere[key]}'?"
+    if hint := did_you_mean(key, siblings):
         return hint
-    elsewhere = [known for known in leaf_paths(config_class, values) if known.rpartition(".")[2] == key]
-    return f" Did you mean '{elsewhere[0]}'?" if elsewhere else f" Known here: {listing(siblings, most=30)}."
+    near = difflib.get_close_matches(key, elsewhere, n=1, cutoff=0.75)
+    return f" Did you mean '{elsewhere[near[0]]}'?" if near else f" Known here: {listing(siblings, most=30)}."
+
+
+def _models_with(option: str) -> list[str]:
+    """Return the names of the models that have an option."""
+    return [name for name in MODELS if option in model_config_class(name).model_fields]
+
+
+def _chosen_model(values: Mapping[str, Any]) -> str:
+    """Return the model that the values name, as it was written, or the one that stands without a name."""
+    model = values.get("model", {})
+    return str(model.get("name", "textcnn") if isinstance(model, Mapping) else model)
 
 
 def section_fields(config_class: type[BaseModel], parents: list[str], values: Mapping[str, Any]) -> list[str]:
@@ -73,10 +119,7 @@ def _subsection(section: type[BaseModel], field: str, values: Mapping[str, Any])
     if info is None:
         return None
     if field == "model":
-        from textclf.config.models import MODELS, model_config_class
-
-        chosen = values.get("model", "textcnn")
-        name = chosen.get("name", "textcnn") if isinstance(chosen, Mapping) else chosen
+        name = _chosen_model(values)
         return model_config_class(name) if name in MODELS else None
     annotation = info.annotation
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
 
 from textclf.config.data import DataConfig
-from textclf.config.models import MODELS, model_config_class, model_entry
+from textclf.config.models import MODELS, model_config_class, unknown_model
 from textclf.config.problems import describe
 from textclf.config.section import Section
 from textclf.config.text import TextConfig
 from textclf.config.textcnn import TextCNNConfig
 from textclf.config.training import TrainingConfig
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, listing
 
 
 class Config(Section):
@@ -46,9 +46,10 @@ class Config(Section):
             return value
         options = {"name": value} if isinstance(value, str) else value
         if not isinstance(options, dict) or not isinstance(options.get("name", "textcnn"), str):
-            raise ValueError(f"expected a model's name or a mapping with `name`, got {value!r}; names: {sorted(MODELS)}")
+            raise ValueError(f"expected a mapping of options or one of the names {listing(MODELS)}, got {value!r}")
         options = {"name": "textcnn"} | options
-        model_entry(options["name"])
+        if options["name"] not in MODELS:
+            raise ValueError(unknown_model(options["name"]))
         return model_config_class(options["name"]).model_validate(options)
 
     @classmethod

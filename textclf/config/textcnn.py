@@ -19,28 +19,34 @@ class TextCNNConfig(Section):
     """Width of a token's vector; with `vectors`, their width counts instead."""
     num_filters: PositiveInt = 128
     """Filters of each width."""
-    filter_sizes: Annotated[list[PositiveInt], Field(min_length=1)] = [3, 4, 5]
+    filter_sizes: list[PositiveInt] = Field(min_length=1, default=[3, 4, 5])
     """Widths of the filters, in tokens."""
     padding: Literal["full", "valid"] = "full"
-    """Windows that count: full, all that touch the text, zeros standing beyond its ends, as Kim has it; valid, those inside it, as the classic TF1 code has it."""
+    """Windows that count: full, all that touch the text, zeros standing beyond its ends, as Kim has it; valid,
+    those inside it, as the classic TF1 code has it."""
+    bigram_buckets: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Rows of a table of vectors for pairs of neighbouring tokens, hashed as in fastText (Joulin et al. 2016) and added
+    to the first token's vector; 0 turns it off. 65536 suits tens of thousands of texts; Chinese gains most."""
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
     """Share of the pooled features that is dropped while training (0 to 1)."""
     embedding_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """Share of the tokens' vectors that is dropped whole while training (0 to 1)."""
+    """Share of the components of the tokens' vectors that is dropped while training (0 to 1)."""
     l2: NonNegative = 0.0
-    """Weight of half the squared norm of the output layer's weights and bias in the loss, as in the classic code's `l2_reg_lambda`."""
+    """Weight of half the squared norm of the output layer's weights and bias in the loss, as in the classic code's
+    `l2_reg_lambda`."""
     max_norm: NonNegative = 0.0
     """Largest norm of each class's output weights (Kim uses 3); 0 turns it off."""
     vectors: str | None = None
     """File of pretrained vectors in word2vec, GloVe or fastText text format, also `.gz`."""
     vectors_mode: Literal["random", "static", "non-static", "multichannel"] = "random"
-    """What becomes of the vectors: random ignores them, static freezes them, non-static trains them on, multichannel does both side by side."""
+    """What becomes of the vectors: random ignores them, static freezes them, non-static trains them on,
+    multichannel does both side by side."""
 
     @model_validator(mode="after")
     def _vectors_go_with_their_mode(self) -> "TextCNNConfig":
         if (self.vectors is None) != (self.vectors_mode == "random"):
             raise ValueError(
-                "model.vectors and model.vectors_mode go together: name a file and one of static, non-static, "
+                "vectors and vectors_mode go together: name a file and one of static, non-static, "
                 f"multichannel, or leave both out; got vectors={self.vectors!r}, vectors_mode={self.vectors_mode!r}"
             )
         return self

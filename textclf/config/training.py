@@ -37,4 +37,5 @@ class TrainingConfig(Section):
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Steps between evaluations on dev; 0 evaluates at the end of every epoch."""
     num_length_groups: PositiveInt = 20
-    """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it off."""
+    """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it
+    off."""

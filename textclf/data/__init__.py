@@ -5,7 +5,7 @@ is learnt from, and `guess` finds out how a file is written.
 """
 
 from textclf.data.check import check
-from textclf.data.corpus import Corpus, load_corpus, load_split, load_split
+from textclf.data.corpus import Corpus, load_corpus, load_split
 from textclf.data.data_check import DataCheck
 from textclf.data.examples import BadRow, Example, Split
 from textclf.data.guess import Guess, guess
@@ -25,7 +25,6 @@ __all__ = [
     "guess",
     "iter_texts",
     "load_corpus",
-    "load_split",
     "load_split",
     "read",
     "read_folds",

@@ -166,7 +166,13 @@ def _cut_shares(train: Split, shares: dict[str, float | str | None], seed: int) 
     for name in ("test", "dev"):
         share = shares.get(name)
         if isinstance(share, float):
-            chosen = stratified_cut(train.texts, train.labels, share_of(share, num_rows), seed, name)
+            size = share_of(share, num_rows)
+            if not size:
+                raise DataError(
+                    f"data.{name}: {share} of {num_rows:,} rows is less than one row. Add rows to train, take a larger "
+                    f"share, or name a source for {name}."
+                )
+            chosen = stratified_cut(train.texts, train.labels, size, seed, name)
             splits[name] = train.take(chosen)
             inside = set(chosen)
             train = train.take(index for index in range(len(train)) if index not in inside)

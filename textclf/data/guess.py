@@ -88,7 +88,7 @@ def _format(source: str) -> str:
     if not is_file:
         return format_of(source)
     suffix = path.name.lower().removesuffix(".gz")
-    known = next((name for name, entry in FORMATS.items() if suffix.endswith(entry.suffixes or ("/",))), None)
+    known = next((name for name, entry in FORMATS.items() if suffix.endswith(entry.suffixes)), None)
     if known not in (None, "fasttext", "csv"):
         return str(known)
     beginning = _beginning(path)

@@ -60,7 +60,7 @@ def precision_recall_curves(
 def _curve(
     is_class: npt.NDArray[np.bool_], shares: npt.NDArray[np.floating], label: str, most_points: int
 ) -> PrecisionRecallCurve:
-    from sklearn.metrics import precision_recall_curve  # type: ignore[import-untyped]
+    from sklearn.metrics import precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(is_class, shares)
     area = float(-np.sum(np.diff(recall) * precision[:-1]))  # as average_precision_score, but without a second sort

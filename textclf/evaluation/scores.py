@@ -197,8 +197,12 @@ SCORES: dict[str, Score] = {
 """The scores that a run can be judged by, by name: the one place where they are registered. More is better in all."""
 
 
-def score(name: str) -> Score:
+def score(name: str, option: str = "score") -> Score:
     """Return a registered score, a function of `Scores`.
+
+    Args:
+        name: Name of the score.
+        option: Who asks for it, for the error.
 
     Raises:
         ConfigError: No score has that name; the message names those there are.
@@ -208,5 +212,5 @@ def score(name: str) -> Score:
         0.875
     """
     if name not in SCORES:
-        raise ConfigError(f"score: expected one of {listing(SCORES)}, got '{name}'.{did_you_mean(name, SCORES)}")
+        raise ConfigError(f"{option}: expected one of {listing(SCORES)}, got '{name}'.{did_you_mean(name, SCORES)}")
     return SCORES[name]

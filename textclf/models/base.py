@@ -1,12 +1,11 @@
 """What every model is: token ids in, one logit a class out."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from textclf.config.section import Section
 from textclf.text.tokenizer import Tokenizer
 
 
@@ -24,11 +23,11 @@ class TextModel(keras.Model):
     """Whether `solve` makes the fitted model; otherwise `create` makes one for the training loop."""
 
     @classmethod
-    def create(cls, options: Section, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextModel":
+    def create(cls, options: Any, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextModel":
         """Return a new, built, untrained model for a tokenizer's ids.
 
         Args:
-            options: The model's section of the config.
+            options: The model's section of the config, such as `TextCNNConfig`.
             tokenizer: What turns the texts into ids; its vocabulary sizes the model.
             num_classes: Logits a text.
             seed: Seed of whatever the model draws beyond Keras' own first weights.
@@ -46,12 +45,12 @@ class TextModel(keras.Model):
 
     @classmethod
     def solve(
-        cls, options: Section, tokenizer: Tokenizer, num_classes: int, ids: tf.RaggedTensor, targets: np.ndarray
+        cls, options: Any, tokenizer: Tokenizer, num_classes: int, ids: tf.RaggedTensor, targets: np.ndarray
     ) -> "TextModel":
         """Return a fitted model.
 
         Args:
-            options: The model's section of the config.
+            options: The model's section of the config, such as `TextCNNConfig`.
             tokenizer: What turned the texts into ids.
             num_classes: Logits a text.
             ids: Ragged int32[texts, (time)], the training texts.

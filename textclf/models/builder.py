@@ -16,8 +16,16 @@ def model_class(name: str) -> type[TextModel]:
 
 
 def save_model(model: TextModel, path: Path) -> None:
-    """Write a model's structure and weights in Keras' own format (`.keras`: JSON and HDF5, nothing pickled)."""
-    model.save(path)
+    """Write a model's structure and weights in Keras' own format (`.keras`: JSON and HDF5, nothing pickled).
+
+    The optimizer's variables, twice the size of the weights, are left out: nobody who loads the model steps on.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    model.optimizer = None
+    try:
+        model.save(path)
+    finally:
+        model.optimizer = optimizer
 
 
 def load_model(path: Path, name: str) -> TextModel:
@@ -28,11 +36,16 @@ def load_model(path: Path, name: str) -> TextModel:
         name: The model's registered name, so that its class is known to Keras.
 
     Raises:
-        RunError: The file is missing or broken.
+        RunError: The file is missing or broken, or holds another model.
     """
-    model_class(name)
+    expected = model_class(name)
+    if not path.exists():
+        raise RunError(f"Expected a model at '{path}', found none. Is this a finished run directory?")
     try:
-        model: TextModel = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"Expected a model at '{path}', but it cannot be read: {error}") from None
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # zipfile's, json's, h5py's and Keras' own: a broken file has them all
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise RunError(f"The model '{path}' cannot be read: {reason}. Train the run again.") from error
+    if not isinstance(model, expected):
+        raise RunError(f"Expected a model '{name}' at '{path}', found a {type(model).__name__}.")
     return model

@@ -10,7 +10,7 @@ from textclf.config.textcnn import TextCNNConfig
 from textclf.models.base import TextModel
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vectors import load_vectors
-from textclf.text.vocabulary import PADDING_ID
+from textclf.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 
 @keras.saving.register_keras_serializable(package="textclf")
@@ -51,7 +51,17 @@ class TextCNN(TextModel):
             )
             for trainable in _CHANNELS[config.vectors_mode]
         ]
-        self.token_dropout = keras.layers.Dropout(config.embedding_dropout, noise_shape=(None, None, 1))
+        self.bigrams = (
+            keras.layers.Embedding(
+                config.bigram_buckets,
+                config.embedding_dim * len(self.embeddings),
+                embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+                name="bigrams",
+            )
+            if config.bigram_buckets
+            else None
+        )
+        self.embedding_dropout = keras.layers.Dropout(config.embedding_dropout)
         self.convolutions = [
             keras.layers.Conv1D(config.num_filters, width, name=f"convolution_{width}_{index}")
             for index, width in enumerate(config.filter_sizes)
@@ -89,6 +99,8 @@ class TextCNN(TextModel):
         width = self.options.embedding_dim * len(self.embeddings)
         for embedding in self.embeddings:
             embedding.build(input_shape)
+        if self.bigrams is not None:
+            self.bigrams.build(input_shape)
         for convolution in self.convolutions:
             convolution.build((None, None, width))
         self.head.build((None, self.options.num_filters * len(self.convolutions)))
@@ -101,6 +113,9 @@ class TextCNN(TextModel):
 
     def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return the pooled features, float[batch, num_filters * len(filter_sizes)]."""
+        rows = tf.shape(ids)[0]
+        # TensorFlow's convolution gives a batch of no texts a wrong shape: it gets one, which is cut off below.
+        ids = tf.pad(ids, [[0, tf.cast(rows == 0, tf.int32)], [0, 0]])
         lengths = tf.math.count_nonzero(ids != PADDING_ID, axis=1, dtype=tf.int32)  # (batch,)
         vectors = self._embed(ids, training)  # (batch, edge + time + edge, width)
         pooled = [
@@ -108,13 +123,16 @@ class TextCNN(TextModel):
             for convolution, width in zip(self.convolutions, self.options.filter_sizes, strict=True)
         ]
         # ReLU and max commute; after the max there is less to do.
-        return tf.nn.relu(tf.concat(pooled, axis=1))  # (batch, filters of all widths)
+        return tf.nn.relu(tf.concat(pooled, axis=1))[:rows]  # (batch, filters of all widths)
 
     def _embed(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
         """Return the tokens' vectors with zeros for padding and at both ends."""
         vectors = tf.concat([embedding(ids) for embedding in self.embeddings], axis=2)  # (batch, time, width)
+        if self.bigrams is not None:
+            buckets, known = hash_bigrams(ids, self.options.bigram_buckets)  # (batch, time) each
+            vectors += self.bigrams(buckets) * tf.cast(known, vectors.dtype)[:, :, tf.newaxis]
         vectors *= tf.cast(ids != PADDING_ID, vectors.dtype)[:, :, tf.newaxis]
-        vectors = self.token_dropout(vectors, training=training)
+        vectors = self.embedding_dropout(vectors, training=training)
         return tf.pad(vectors, [[0, 0], self._edges(tf.shape(ids)[1]), [0, 0]])  # (batch, edge + time + edge, width)
 
     def _edges(self, time: tf.Tensor) -> tuple[int | tf.Tensor, int | tf.Tensor]:
@@ -151,6 +169,23 @@ class TextCNN(TextModel):
         }
 
 
+# Two primes; with ids below 2 ** 31 no product leaves int64.
+_FIRST_FACTOR, _SECOND_FACTOR = 1_000_003, 7_919
 # Which embedding tables there are, by whether they are trained. Multichannel is Kim's section 3.1.
 _CHANNELS = {"random": [True], "static": [False], "non-static": [True], "multichannel": [False, True]}
 
+
+def hash_bigrams(ids: tf.Tensor, buckets: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return a bucket for each token and the one after it.
+
+    Args:
+        ids: int32[batch, time].
+        buckets: Number of buckets.
+
+    Returns:
+        int32[batch, time] buckets, and bool[batch, time]: whether both tokens are in the vocabulary.
+    """
+    first = tf.cast(ids, tf.int64)
+    second = tf.pad(first[:, 1:], [[0, 0], [0, tf.minimum(tf.shape(ids)[1], 1)]])  # (batch, time)
+    mixed = first * _FIRST_FACTOR + second * _SECOND_FACTOR
+    return tf.cast(mixed % buckets, tf.int32), (first > UNKNOWN_ID) & (second > UNKNOWN_ID)

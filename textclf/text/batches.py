@@ -54,7 +54,8 @@ def make_dataset(ids: tf.RaggedTensor, targets: np.ndarray, plan: Sequence[np.nd
     Returns:
         A dataset of (int32[batch, time] padded to its longest row, int32[batch]).
     """
-    rows = tf.RaggedTensor.from_row_lengths(np.concatenate(plan), [len(batch) for batch in plan])
+    sizes = np.array([len(batch) for batch in plan], np.int64)
+    rows = tf.RaggedTensor.from_row_lengths(np.concatenate([np.zeros(0, np.int64), *plan]), sizes)
     targets = tf.constant(targets, tf.int32)
 
     def gather(batch: tf.RaggedTensor | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

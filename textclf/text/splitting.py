@@ -6,7 +6,7 @@ import tensorflow_text as tf_text
 # Scripts written without spaces between words: each character is a token of its own.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}"
 _OWN_TOKEN = rf"[{_UNSPACED}\p{{P}}\p{{S}}]"
-# Separators, and control and format characters (NUL, zero-width space, byte-order mark, …).
+# Separators and control characters (NUL, …). Zero-width ones are gone by then: case folding takes them out.
 _BETWEEN_TOKENS = r"[\p{Z}\p{C}]+"
 
 

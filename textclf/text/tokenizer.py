@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config.text import TextConfig
+from textclf.errors import ConfigError
 from textclf.text.splitting import SPLITTERS
 from textclf.text.vocabulary import (
     PADDING_ID,
@@ -50,8 +51,18 @@ class Tokenizer(tf.Module):
 
     @classmethod
     def learn(cls, texts: Sequence[str], config: TextConfig) -> "Tokenizer":
-        """Return a tokenizer with the vocabulary of the training texts."""
-        return cls(learn_vocabulary(texts, config), config)
+        """Return a tokenizer with the vocabulary of the training texts.
+
+        Raises:
+            ConfigError: No token stands in the texts often enough.
+        """
+        vocabulary = learn_vocabulary(texts, config)
+        if len(vocabulary) == UNKNOWN_ID + 1:
+            raise ConfigError(
+                f"text.min_count: expected tokens that stand at least {config.min_count} times in the training texts, "
+                "found none. Lower it, or look whether the texts are empty."
+            )
+        return cls(vocabulary, config)
 
     @classmethod
     def load(cls, directory: Path, config: TextConfig) -> "Tokenizer":
@@ -82,16 +93,14 @@ class Tokenizer(tf.Module):
 
     def encode(self, texts: Sequence[str]) -> tf.RaggedTensor:
         """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
-        ragged = tf.function(self.ragged, input_signature=[tf.TensorSpec([None], tf.string)])
-        parts = [ragged(tf.constant(texts[i : i + _TEXTS_AT_ONCE])) for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+        starts = range(0, max(len(texts), 1), _TEXTS_AT_ONCE)  # no texts are one batch without rows
+        parts = [self.ragged(tf.constant(texts[start : start + _TEXTS_AT_ONCE], tf.string)) for start in starts]
         return tf.concat(parts, axis=0)
 
 
 def count_tokens(texts: Sequence[str], config: TextConfig) -> np.ndarray:
     """Return how many tokens each text has before it is cut, int64[texts]; needs no vocabulary."""
-    lengths = tf.function(
-        lambda batch: SPLITTERS[config.tokens](batch).row_lengths(),
-        input_signature=[tf.TensorSpec([None], tf.string)],
-    )
-    parts = [lengths(tf.constant(texts[i : i + _TEXTS_AT_ONCE])).numpy() for i in range(0, len(texts), _TEXTS_AT_ONCE)]
+    split = SPLITTERS[config.tokens]
+    starts = range(0, len(texts), _TEXTS_AT_ONCE)
+    parts = [split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).row_lengths().numpy() for start in starts]
     return np.concatenate([np.zeros(0, np.int64), *parts])

@@ -1,9 +1,9 @@
 """Pretrained word vectors in word2vec, GloVe and fastText text format."""
 
 import gzip
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def load_vectors(path: str | Path, vocabulary: Sequence[str], seed: int) -> tupl
         float32[tokens, width], and how many tokens were found.
 
     Raises:
-        DataError: The file is missing, holds lines of different widths or non-numbers, or none of the tokens.
+        DataError: The file is missing or broken, holds lines of different widths or non-numbers, or none of the tokens.
     """
     wanted = {token: index for index, token in enumerate(vocabulary)}
     found: dict[int, np.ndarray] = {}
@@ -54,31 +54,36 @@ def load_vectors(path: str | Path, vocabulary: Sequence[str], seed: int) -> tupl
 def _read(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Yield tokens with their float32[width]."""
     width = 0
-    with _open(path) as lines:
-        for number, raw in enumerate(lines, start=1):
-            fields = raw.rstrip(b" \r\n").split(b" ")
-            if number == 1 and len(fields) == 2:
-                continue  # word2vec's and fastText's first line: rows and width
-            width = width or len(fields) - 1
-            # GloVe 840B has tokens with spaces inside: the numbers are the last fields.
-            token, numbers = b" ".join(fields[:-width]), fields[-width:]
-            try:
-                vector = np.array(numbers, dtype=np.float32)
-            except ValueError:
-                vector = np.zeros(0, np.float32)
-            if len(vector) != width or not token:
-                raise DataError(
-                    f"{path}:{number}: expected a token and {width} numbers between single spaces, got {raw[:60]!r}."
-                )
-            yield token.decode("utf-8", errors="replace"), vector
+    for number, raw in enumerate(_lines(path), start=1):
+        fields = raw.rstrip(b" \r\n").split(b" ")
+        if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
+            width = int(fields[1])  # word2vec's and fastText's first line: rows and width
+            continue
+        if fields == [b""]:
+            continue
+        width = width or max(len(fields) - 1, 1)
+        # GloVe 840B has tokens with spaces inside: the numbers are the last fields.
+        token, numbers = b" ".join(fields[:-width]), fields[-width:]
+        try:
+            vector = np.array(numbers, dtype=np.float32)
+        except ValueError:
+            vector = np.zeros(0, np.float32)
+        if len(vector) != width or not token or not np.isfinite(vector).all():
+            raise DataError(
+                f"{path}:{number}: expected a token and {width} numbers between single spaces, got {raw[:60]!r}."
+            )
+        yield token.decode("utf-8", errors="replace"), vector
 
 
-def _open(path: Path) -> IO[bytes]:
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a plain or gzip file."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == _GZIP_MAGIC
-        return gzip.open(path, "rb") if packed else path.open("rb")
-    except OSError as error:
+            file.seek(0)
+            yield from gzip.GzipFile(fileobj=file) if packed else file
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"The vectors '{path}' cannot be read: {error.strerror}. Check model.vectors; it is a path to a text file."
+            f"The vectors '{path}' cannot be read: {reason}. Check model.vectors; it is a path to a text file."
         ) from None

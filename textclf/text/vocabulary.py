@@ -26,13 +26,10 @@ def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
         texts: The training texts.
         config: `tokens`, `min_count` and `max_size` count.
     """
-    split = tf.function(
-        lambda batch: SPLITTERS[config.tokens](batch).flat_values,
-        input_signature=[tf.TensorSpec([None], tf.string)],
-    )
+    split = SPLITTERS[config.tokens]
     counts: Counter[bytes] = Counter()
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        counts.update(split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).numpy())
+        counts.update(split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).flat_values.numpy())
     frequent = ((token.decode(), count) for token, count in counts.items() if count >= config.min_count)
     ordered = sorted(frequent, key=lambda pair: (-pair[1], pair[0]))
     return [PADDING, UNKNOWN, *(token for token, _ in ordered[: config.max_size - 2])]
@@ -49,6 +46,8 @@ def load_vocabulary(path: Path) -> list[str]:
         vocabulary = path.read_text(encoding="utf-8").split("\n")[:-1]
     except FileNotFoundError:
         raise RunError(f"Expected a vocabulary at '{path}', found none. Is this a finished run directory?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"The vocabulary '{path}' cannot be read as UTF-8: {error}. Train the run again.") from None
     if vocabulary[:2] != [PADDING, UNKNOWN]:
         raise RunError(f"'{path}' should start with the lines {PADDING} and {UNKNOWN}, but starts {vocabulary[:2]}.")
     return vocabulary

@@ -1,0 +1,151 @@
+"""Configs from YAML files and overrides, and every field's description."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textclf.config import Config, LinearConfig, Section, TextCNNConfig, load_config
+from textclf.config.files import override
+from textclf.config.models import MODELS, model_config_class, model_entry
+from textclf.errors import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    def write_file(text: str) -> Path:
+        path = tmp_path / "config.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_file
+
+
+def test_defaults_are_the_classic_configuration() -> None:
+    config = load_config(None, ["data.train=messages.csv"])
+    model = config.model
+    assert isinstance(model, TextCNNConfig)
+    assert (model.embedding_dim, model.num_filters, model.filter_sizes, model.dropout) == (128, 128, [3, 4, 5], 0.5)
+    assert config.text.max_tokens == 200
+
+
+def test_overrides_go_on_top_of_the_file_and_the_later_one_wins(write: Any) -> None:
+    path = write("data: {train: a.csv, dev: 0.2}\ntraining:\n  epochs: 3\n  batch_size: 8\n")
+    config = load_config(
+        path, ["training.epochs=4", "training.epochs=5", "data.test=null", "model.filter_sizes=[2,3]", "name=a"]
+    )
+    assert (config.training.epochs, config.training.batch_size) == (5, 8)
+    assert (config.data.dev, config.data.test) == (0.2, None)
+    assert config.model.filter_sizes == [2, 3]  # type: ignore[attr-defined]
+    assert config.name == "a"
+
+
+def test_a_value_can_hold_an_equals_sign() -> None:
+    assert override({}, ["data.train=a=b.csv"]) == {"data": {"train": "a=b.csv"}}
+
+
+def test_override_leaves_its_input_alone() -> None:
+    values = {"training": {"epochs": 3}}
+    assert override(values, ["training.epochs=4"]) == {"training": {"epochs": 4}}
+    assert values == {"training": {"epochs": 3}}
+
+
+@pytest.mark.parametrize("text", ["training.epochs", "=5", ".epochs=5", "training.=5", "a..b=1", ""])
+def test_an_override_without_key_and_value_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set: expected KEY=VALUE such as training\.epochs=5, got"):
+        override({}, [text])
+
+
+@pytest.mark.parametrize("value", ["[1", "{a: 1, a: 2}", "2020-13-45", "'"])
+def test_an_override_that_is_no_yaml_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set training\.epochs: '.*' cannot be read as a YAML value"):
+        override({}, [f"training.epochs={value}"])
+
+
+@pytest.mark.parametrize("overrides", [["model=linear"], ["model.name=linear"], ["model=textcnn", "model=linear"]])
+def test_the_model_by_its_name_alone(overrides: list[str]) -> None:
+    config = load_config(None, ["data.train=x", *overrides])
+    assert config.model == LinearConfig()
+
+
+def test_an_option_on_top_of_the_name_alone(write: Any) -> None:
+    path = write("data: {train: x}\nmodel: linear\n")
+    assert load_config(path, ["model.max_ngram=1"]).model == LinearConfig(max_ngram=1)
+
+
+def test_another_model_drops_the_options_of_the_file(write: Any) -> None:
+    path = write("data: {train: x}\nmodel: {num_filters: 7}\n")
+    assert load_config(path, ["model=linear"]).model == LinearConfig()
+    with pytest.raises(ConfigError, match="num_filters is an option of textcnn, and this model is linear"):
+        load_config(path, ["model.name=linear"])
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1E-3", "0.001", "1.0e-3", "1e-03"])
+def test_numbers_with_exponents_are_numbers(number: str, write: Any) -> None:
+    path = write(f"data: {{train: x}}\ntraining: {{learning_rate: {number}}}\n")
+    assert load_config(path).training.learning_rate == 1e-3
+    assert load_config(None, ["data.train=x", f"training.learning_rate={number}"]).training.learning_rate == 1e-3
+
+
+def test_a_key_twice_is_refused_and_located(write: Any) -> None:
+    path = write("data: {train: x}\ntraining: {epochs: 3}\ntraining: {batch_size: 3}\n")
+    with pytest.raises(ConfigError, match=r"the key 'training' stands here for the second time\n.*line 3, column 1"):
+        load_config(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"\xef\xbb\xbfdata: {train: x}\n")
+    assert load_config(path).data.train == "x"
+
+
+def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"No config file at '.*none\.yaml'. Write one .* `textclf init DATA --out"):
+        load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[1, 2]", "should hold a mapping .* but holds a list"),
+        (b"hello", "but holds a str"),
+        (b"a: [1", "cannot be read as YAML"),
+        (b"\xff\xfe\x00", "cannot be read as YAML"),
+        (b"a: 2020-13-45", "cannot be read as YAML: month must be in 1..12"),
+        (b"a: !!python/object:os.system {}", "cannot be read as YAML"),
+        (b"", "data: required, but missing"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)
+
+
+def test_a_folder_is_no_config(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read as YAML"):
+        load_config(tmp_path)
+
+
+def all_sections() -> list[type[Section]]:
+    fields = [field.annotation for field in Config.model_fields.values()]
+    sections = [field for field in fields if isinstance(field, type) and issubclass(field, Section)]
+    return [Config, *sections, *(model_config_class(name) for name in MODELS)]
+
+
+@pytest.mark.parametrize("section", all_sections(), ids=lambda section: section.__name__)
+def test_every_section_and_field_is_described(section: type[Section]) -> None:
+    assert section.__doc__
+    for name, field in section.model_fields.items():
+        assert field.description, f"{section.__name__}.{name} has no description"
+        assert field.description.endswith((".", "…")), f"{section.__name__}.{name}"
+
+
+def test_every_registered_model_calls_itself_as_it_is_registered() -> None:
+    for name in MODELS:
+        assert model_config_class(name)().name == name  # type: ignore[attr-defined]
+    with pytest.raises(
+        ConfigError, match=r"model: expected one of 'textcnn', 'linear', got 'textcn'. Did you mean 'text"
+    ):
+        model_entry("textcn")

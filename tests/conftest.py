@@ -1,0 +1,95 @@
+"""What all tests share."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from textclf.config import Config
+from textclf.config.files import override
+
+# The first example of a test may trace a graph or import a library: seconds that say nothing.
+settings.register_profile("textclf", deadline=None)
+settings.load_profile("textclf")
+
+WORDS = {
+    "delivery": ["parcel", "courier", "late", "快递", "包裹"],
+    "refund": ["money", "back", "charged", "退款", "Geld"],
+    "登录": ["password", "login", "locked", "密码", "验证码"],
+}
+NOISE = ["please", "the", "my", "today", "请", "问", "!", "where", "is"]
+
+
+def labelled_texts(count: int, seed: int) -> list[tuple[str, str]]:
+    """Return texts of 1 to 12 words with a label each; a class is known by its words, so it can be learnt."""
+    generator = random.Random(seed)
+    rows = []
+    for number in range(count):
+        label = list(WORDS)[number % len(WORDS)]
+        words = generator.choices(WORDS[label], k=generator.randint(1, 4))
+        words += generator.choices(NOISE, k=generator.randint(0, 8))
+        generator.shuffle(words)
+        rows.append((" ".join(words), label))
+    return rows
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]], header: str = "text,label") -> str:
+    """Write a CSV file of texts without commas or quotes, and return its path."""
+    path.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n", encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Paths of three CSV files by split: 45 rows of train, 15 of dev, 15 of test."""
+    folder = tmp_path_factory.mktemp("corpus")
+    sizes = {"train": 45, "dev": 15, "test": 15}
+    return {
+        name: write_rows(folder / f"{name}.csv", labelled_texts(size, seed))
+        for seed, (name, size) in enumerate(sizes.items())
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_corpus: dict[str, str]) -> Callable[..., Config]:
+    """Make the config of a training that takes a second or two; arguments are overrides."""
+
+    def make(*overrides: str) -> Config:
+        values: dict[str, Any] = {
+            "name": "tiny",
+            "seed": 1,
+            "data": dict(tiny_corpus),
+            "model": {"name": "textcnn", "embedding_dim": 8, "num_filters": 4, "filter_sizes": [2, 3]},
+            "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.02},
+        }
+        return Config.make(override(values, overrides))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
+    """A `Run` that `train` made, with everything a run has. Do not write into its directory."""
+    from textclf.training.train import train
+
+    return train(tiny_config(), tmp_path_factory.mktemp("runs") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def linear_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
+    """As `trained_run`, of the linear model."""
+    from textclf.training.train import train
+
+    config = tiny_config("model=linear", "name=tiny-linear")
+    return train(config, tmp_path_factory.mktemp("runs") / "linear", report=False)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, trained_run: Any) -> Path:
+    """The path of version 1 of `trained_run`, exported as `tiny`. Do not write into it."""
+    from textclf.serving.export import export
+
+    return export(trained_run, base=tmp_path_factory.mktemp("saved_models"))
