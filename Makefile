@@ -1,0 +1,59 @@
+# The few verbs a person wants. Each makes what it needs; the second time it is quick.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+RUN := runs/quickstart
+
+.PHONY: help quickstart test quick-test lint format clean
+
+help:
+	@echo "make quickstart   train, judge, export and ask a classifier on the sample data (under 5 minutes, once)"
+	@echo "make test         all tests"
+	@echo "make quick-test   the tests without the slow ones"
+	@echo "make lint         formatting, lint and types"
+	@echo "make format       format the code"
+	@echo "make clean        remove the virtual environment, runs and caches"
+
+$(INSTALLED): requirements.txt setup.py
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v == (3, 11) or sys.exit("textclf is built and tested with Python 3.11; this is Python %d.%d. Name one: make PYTHON=/path/to/python3.11 ..." % v)'
+	@echo "Installing into .venv (TensorFlow is large: two to three minutes) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+quickstart: $(INSTALLED)
+	@if [ $(RUN)/exported -nt textclf/samples/quickstart.yaml ]; then \
+		echo "$(RUN) is trained already; its scores on test:"; $(BIN)/textclf evaluate $(RUN); \
+	else \
+		$(BIN)/textclf train textclf/samples/quickstart.yaml --run $(RUN) --force \
+		&& $(BIN)/textclf export $(RUN) && touch $(RUN)/exported; \
+	fi
+	@echo; echo "The newest version under saved_models/quickstart, loaded in a new process, says:"
+	@$(BIN)/textclf predict saved_models/quickstart \
+		"My parcel should have arrived on Tuesday, where is it?" \
+		"验证码一直收不到，登录不了" \
+		"刚更新完app就闪退，it crashes every time I open it"
+	@echo
+	@echo "Report:      $(RUN)/report.html"
+	@echo "TensorBoard: $(BIN)/tensorboard --logdir $(RUN)/logs"
+	@echo "Next, with a file of yours (columns text and label):"
+	@echo "  $(BIN)/textclf init your.csv && $(BIN)/textclf train config.yaml"
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest
+
+quick-test: $(INSTALLED)
+	@$(BIN)/python -m pytest -m "not slow"
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(INSTALLED)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache
