@@ -1,5 +1,6 @@
 """The TextCNN: what it computes, whatever the batch and the padding."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,16 @@ VOCABULARY_SIZE, NUM_CLASSES = 12, 3
 TEXTS = [[], [5], [2, 3], [4, 4, 9], [1, 2, 3, 4, 5], [7, 8, 9, 10, 11, 2, 3, 4, 5]]
 MODES: list[dict[str, Any]] = [
     {},
+    {"bigram_buckets": 7},
+    {"bigram_buckets": 7, "vectors": "v.txt", "vectors_mode": "multichannel"},
     *({"vectors": "v.txt", "vectors_mode": mode} for mode in ("static", "non-static", "multichannel")),
 ]
 SIZES = [[3, 4, 5], [1], [2, 7]]
+
+
+def name_of(mode: dict[str, Any]) -> str:
+    bigrams = "-bigrams" if mode.get("bigram_buckets") else ""
+    return mode.get("vectors_mode", "random") + bigrams
 
 
 def make_model(seed: int = 0, **options: Any) -> TextCNN:
@@ -43,6 +51,11 @@ def plain_logits(model: TextCNN, text: list[int]) -> np.ndarray:
     options = model.options
     tables = [embedding.embeddings.numpy() for embedding in model.embeddings]
     vectors = np.concatenate([table[text] for table in tables], axis=1)
+    if model.bigrams is not None:
+        table = model.bigrams.embeddings.numpy()
+        for place, (first, second) in enumerate(itertools.pairwise(text)):
+            if first > 1 and second > 1:  # an unknown token makes no pair
+                vectors[place] += table[(first * 1_000_003 + second * 7_919) % len(table)]
     features = []
     for convolution, width in zip(model.convolutions, options.filter_sizes, strict=True):
         kernel, bias = (weight.numpy() for weight in convolution.weights)
@@ -57,7 +70,7 @@ def plain_logits(model: TextCNN, text: list[int]) -> np.ndarray:
     return np.concatenate(features) @ kernel + bias
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.get("vectors_mode", "random"))
+@pytest.mark.parametrize("mode", MODES, ids=name_of)
 @pytest.mark.parametrize("padding", ["full", "valid"])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_logits_are_those_of_the_text_alone(mode: dict[str, Any], padding: str, sizes: list[int]) -> None:
@@ -160,7 +173,7 @@ def test_dropout_is_off_unless_training() -> None:
     assert (model(pad(TEXTS), training=True).numpy() != model(pad(TEXTS)).numpy()).any()
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.get("vectors_mode", "random"))
+@pytest.mark.parametrize("mode", MODES, ids=name_of)
 def test_saved_and_loaded(mode: dict[str, Any], tmp_path: Path) -> None:
     model = make_model(l2=0.1, max_norm=2.0, padding="valid", filter_sizes=[1, 2], **mode)
     save_model(model, tmp_path / "model.keras")

@@ -8,7 +8,9 @@ from textclf.cli.quiet import import_tensorflow
 @click.command(name="export")
 @click.argument("run", type=click.Path(file_okay=False))
 @click.option("--name", help="Name of the served model; the config's name if not given.")
-@click.option("--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models.")
+@click.option(
+    "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
+)
 def command(run: str, name: str | None, base: str) -> None:
     """Write the run directory RUN as the next free version under BASE/NAME. Nothing is overwritten."""
     import_tensorflow()

@@ -18,7 +18,9 @@ _GUESSED_FIELDS = ("format", "text_column", "label_column", "header", "encoding"
 
 @click.command(name="init")
 @click.argument("data")
-@click.option("--out", default="config.yaml", show_default=True, help="Where to write the config; - for standard output.")
+@click.option(
+    "--out", default="config.yaml", show_default=True, help="Where to write the config; - for standard output."
+)
 @click.option("--name", help="Name of the classifier; the data file's if not given.")
 @click.option("--force", is_flag=True, help="Replace a config that is there.")
 @set_option

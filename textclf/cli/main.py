@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from textclf import __version__
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, did_you_mean
 
 COMMANDS = {
     "init": "Look at a data file and write a commented config for it.",
@@ -16,6 +16,12 @@ COMMANDS = {
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",
 }
+
+
+class _Stopped(click.ClickException):
+    """Ctrl-C, with the exit code that shells give to a command which it ended."""
+
+    exit_code = 130
 
 
 class LazyGroup(click.Group):
@@ -28,9 +34,10 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         """Import a command."""
-        del ctx
         if name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:  # the shell completes a half-written name
+                return None
+            ctx.fail(f"No such command '{name}'.{did_you_mean(name, COMMANDS)}")
         command: click.Command = importlib.import_module(f"textclf.cli.{name}").command
         return command
 
@@ -47,7 +54,9 @@ class LazyGroup(click.Group):
         except TextclfError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
-            raise click.ClickException("Stopped by Ctrl-C.") from None
+            raise _Stopped("Stopped by Ctrl-C.") from None
+        except BrokenPipeError:  # `| head` has read enough, which click ends without a word
+            raise
         except OSError as error:
             where = f" '{error.filename}'" if error.filename else ""
             raise click.ClickException(f"The file system refused{where}: {error.strerror or error}.") from error
@@ -65,4 +74,4 @@ def main() -> None:
       textclf train config.yaml        writes runs/messages/
       textclf export runs/messages     writes saved_models/messages/1/
       textclf predict saved_models/messages "Where is my parcel?"
-    """
+    """  # noqa: D301 (click reads the backspace: do not rewrap)

@@ -1,11 +1,11 @@
 """`textclf predict`: labels for texts from anywhere, as a stream."""
 
-import csv
+import io
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,11 +18,20 @@ from textclf.errors import RunError
 @click.command(name="predict")
 @click.argument("model", type=click.Path(file_okay=False))
 @click.argument("texts", nargs=-1)
-@click.option("--file", "source", help="File to read: plain lines, CSV, TSV, JSON lines or Parquet; - is standard input.")
+@click.option(
+    "--file", "source", help="File to read: plain lines, CSV, TSV, JSON lines or Parquet; - is standard input."
+)
 @click.option("--text-column", default="text", show_default=True, help="Column or field of the text in such a file.")
 @click.option("--input-format", default="auto", show_default=True, help="Format of the file: auto, lines, csv, tsv, …")
 @click.option("--encoding", default="utf-8", show_default=True, help="Character encoding of the file.")
-@click.option("--format", "output_format", type=click.Choice(["tsv", "jsonl"]), default="tsv", show_default=True)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["tsv", "jsonl"]),
+    default="tsv",
+    show_default=True,
+    help="Format of the answers.",
+)
 @click.option("--all-scores", is_flag=True, help="Write every label's score, not only the best one's.")
 @click.option("--out", default="-", show_default=True, help="File to write; - is standard output.")
 @click.option("--force", is_flag=True, help="Replace --out if it is there.")
@@ -45,7 +54,9 @@ def command(
     """
     if texts and source is not None:
         raise click.UsageError("Expected texts as arguments or --file, got both.")
-    if out != "-" and Path(out).exists() and not force:
+    if texts == ("-",):
+        texts = ()
+    if out != "-" and Path(out).is_file() and not force:
         raise RunError(f"'{out}' is there already. Choose another --out, or replace it with --force.")
     import_tensorflow()
     from textclf.data import iter_texts
@@ -57,19 +68,45 @@ def command(
     )
     if source is None and not texts and sys.stdin.isatty():
         click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
-    kept, asked = itertools.tee(stream)
+    kept, asked = itertools.tee(map(_encodable, stream))
     rows = zip(kept, classifier.stream(asked), strict=True)
-    with nullcontext(sys.stdout) if out == "-" else Path(out).open("w", encoding="utf-8", newline="") as file:
-        write = _write_tsv if output_format == "tsv" else _write_jsonl
+    write: Callable[..., None] = _write_tsv if output_format == "tsv" else _write_jsonl
+    with _opened(out) as file:
         write(file, rows, classifier.labels if all_scores else [])
 
 
+@contextmanager
+def _opened(out: str) -> Iterator[IO[str]]:
+    """Open the output; a file takes its name when it is whole, so that a failure leaves nothing half-written."""
+    path = Path(out)
+    if out == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):  # whatever the locale says
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        yield sys.stdout
+        sys.stdout.flush()
+    elif path.exists() and not path.is_file():  # a named pipe, /dev/stdout
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    else:
+        unfinished = path.with_name(f".unfinished-{path.name}")
+        try:
+            with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _encodable(text: str) -> str:
+    """Return a text with U+FFFD for what no encoding takes: bytes of an argument, and half a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _write_tsv(file: IO[str], rows: Iterator[tuple[str, Any]], labels: list[str]) -> None:
-    writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-    writer.writerow(["label", "score", *map(_one_line, labels), "text"])
+    file.write("\t".join(["label", "score", *map(_one_line, labels), "text"]) + "\n")
     for text, prediction in rows:
-        scores = [f"{prediction.scores[label]:.6f}" for label in labels]
-        writer.writerow([_one_line(prediction.label), f"{prediction.score:.6f}", *scores, _one_line(text)])
+        scores = [f"{score:.6f}" for score in (prediction.score, *(prediction.scores[label] for label in labels))]
+        file.write("\t".join([_one_line(prediction.label), *scores, _one_line(text)]) + "\n")
 
 
 def _write_jsonl(file: IO[str], rows: Iterator[tuple[str, Any]], labels: list[str]) -> None:

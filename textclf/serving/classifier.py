@@ -116,14 +116,18 @@ def load(path: str | Path) -> Classifier:
     """
     version_path = _newest(Path(path))
     labels_path = version_path / EXTRA / LABELS
+    if not (version_path / "saved_model.pb").is_file():
+        raise ExportError(f"'{version_path}' holds no saved_model.pb. Export the run again with `textclf export`.")
     if not labels_path.is_file():
         raise ExportError(f"'{version_path}' holds no {EXTRA}/{LABELS}: it is a SavedModel, but not one of textclf's.")
     try:
         loaded = tf.saved_model.load(str(version_path))
         labels = json.loads(labels_path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise ExportError(f"'{version_path}' is damaged: {error}. Export the run again with `textclf export`.") from None
-    signature = loaded.signatures[SERVING_DEFAULT]
+        signature = loaded.signatures[SERVING_DEFAULT]
+    except Exception as error:  # protobuf's, the checkpoint reader's, json's: damage has them all
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        message = f"'{version_path}' is damaged: {reason}. Export the run again with `textclf export`."
+        raise ExportError(message) from error
     # The signature lives as long as the object it came from.
     signature.loaded = loaded
     return Classifier(version_path, labels, signature)

@@ -1,5 +1,6 @@
 """Runs into SavedModels: tokenizer, model and labels in one graph, published at once."""
 
+import itertools
 import json
 import re
 import shutil
@@ -54,8 +55,9 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-    except OSError as error:
-        raise ExportError(f"'{model_path}' cannot be written: {error.strerror or error}. Nothing was published.") from None
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ExportError(f"'{model_path}' cannot be written: {reason}. Nothing was published.") from None
 
 
 def versions(model_path: str | Path) -> list[int]:
@@ -87,12 +89,13 @@ def _write(run: Run, directory: Path) -> None:
 
 def _publish(unfinished: Path, model_path: Path) -> Path:
     """Rename to the next free version; if another export takes it first, to the one after."""
-    while True:
-        target = model_path / str(max(versions(model_path), default=0) + 1)
+    for number in itertools.count(max(versions(model_path), default=0) + 1):
+        target = model_path / str(number)
         try:
-            unfinished.rename(target)  # fails if the target holds files
+            unfinished.rename(target)  # fails if the target holds files, or is one
         except OSError:
             if not target.exists():
                 raise
         else:
-            return target
+            break
+    return target

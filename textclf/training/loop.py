@@ -1,5 +1,6 @@
 """The training loop: batches in, best weights out."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config.training import TrainingConfig
+from textclf.errors import RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.tasks import SingleLabel
@@ -55,7 +57,10 @@ class Trainer:
         labels: The label vocabulary.
         config: The training section of the run's config.
         seed: The run's seed.
-        callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`; `logs` of an evaluation hold `loss`, `dev_loss` and `dev_<score>`.
+        callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`. The `logs` of an epoch
+            and of an evaluation hold `loss`, `dev_loss` and `dev_<score>`: `EarlyStopping("dev_macro_f1",
+            mode="max")`. One that sets the learning rate, such as `ReduceLROnPlateau`, works with
+            `schedule: constant` without warm-up alone; Keras lets nobody change a schedule.
         save_best: Called whenever the model has better weights than ever before.
     """
 
@@ -67,7 +72,7 @@ class Trainer:
         config: TrainingConfig,
         seed: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
-        save_best: Callable[[TextModel], None] = lambda model: None,
+        save_best: Callable[[TextModel], None] = lambda _: None,
     ) -> None:
         """Keep the parts; variables are made by `fit`."""
         self.model, self.config, self.seed = model, config, seed
@@ -82,7 +87,13 @@ class Trainer:
         self._window_steps = self._window_examples = 0
 
     def fit(self, train: Encoded, dev: Encoded) -> TrainingState:
-        """Train, evaluate on dev as the config says, and put the best weights into the model."""
+        """Train, evaluate on dev as the config says, and put the best weights into the model.
+
+        Dev is evaluated after the last step in any case.
+
+        Raises:
+            RunError: The loss is no finite number any more.
+        """
         config, state = self.config, self.state
         lengths = train.lengths
         steps_per_epoch = -(-len(train) // config.batch_size)
@@ -93,6 +104,7 @@ class Trainer:
         callbacks = keras.callbacks.CallbackList(self.callbacks, model=self.model)
         callbacks.set_params({"epochs": config.epochs, "steps": steps_per_epoch, "verbose": 0})
         callbacks.on_train_begin()
+        self._open_window()
         try:
             while state.epoch < config.epochs and not self.model.stop_training:
                 plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
@@ -100,11 +112,15 @@ class Trainer:
                 self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
                 callbacks.on_epoch_end(state.epoch, self._logs())
                 state.epoch += 1
+            if not state.history or state.history[-1]["step"] < state.step:
+                self._evaluate(dev, callbacks)
         except KeyboardInterrupt:
             state.interrupted = True
-            if not state.history:
-                self._evaluate(dev)
+            if not self._best_weights:
+                self._evaluate(dev, callbacks)
         self.model.set_weights(self._best_weights)
+        if state.interrupted:
+            self._save_best(self.model)  # Ctrl-C may have come while it was written
         callbacks.on_train_end(self._logs())
         return state
 
@@ -112,7 +128,6 @@ class Trainer:
         self, step: TrainStep, batches: tf.data.Dataset, dev: Encoded, callbacks: keras.callbacks.CallbackList
     ) -> None:
         """Take the steps of one epoch, with evaluations every so many steps or at its end."""
-        self._open_window()
         last = int(batches.cardinality())
         for number, (ids, targets) in enumerate(batches, start=1):
             callbacks.on_train_batch_begin(number - 1)
@@ -125,32 +140,43 @@ class Trainer:
             every = self.config.evaluate_every
             if (self.state.step % every == 0) if every else (number == last):
                 self._evaluate(dev, callbacks)
-                if self.model.stop_training:
-                    return
                 self._open_window()
+            if self.model.stop_training:
+                return
 
     def _open_window(self) -> None:
         self._loss_sum, self._window_steps, self._window_examples = tf.zeros(()), 0, 0
         self._window_start = time.perf_counter()
 
-    def _evaluate(self, dev: Encoded, callbacks: keras.callbacks.CallbackList | None = None) -> None:
+    def _evaluate(self, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Score dev, keep the weights if they are the best so far, and stop if none were for too long."""
         seconds = time.perf_counter() - self._window_start
+        callbacks.on_test_begin()
         outcome = self._predict(dev)
-        self.state.history.append(self._record(outcome, seconds))
-        if callbacks is not None:
-            callbacks.on_test_begin()
-            callbacks.on_test_end(self._logs())
+        record = self._record(outcome, seconds)
+        self._check_finite(record)
         state = self.state
         score = SCORES[self.config.monitor](outcome.scores)
         if score > state.best_score:
             state.best_score, state.best_step, state.evaluations_since_best = score, state.step, 0
             self._best_weights = self.model.get_weights()
             self._save_best(self.model)
-            return
-        state.evaluations_since_best += 1
+        else:
+            state.evaluations_since_best += 1
+        state.history.append(record)
+        callbacks.on_test_end(self._logs())
         if self.config.patience and state.evaluations_since_best >= self.config.patience:
             self.model.stop_training = True
+
+    def _check_finite(self, record: dict[str, Any]) -> None:
+        """Refuse weights that nothing can be learnt from any more."""
+        for name in ("train_loss", "dev_loss"):
+            if not math.isfinite(record[name]):
+                raise RunError(
+                    f"Training broke down: {name} is {record[name]} at step {record['step']}. "
+                    f"Lower training.learning_rate (it is {self.config.learning_rate}) or training.clip_norm "
+                    f"(it is {self.config.clip_norm}; 0 is off). The best weights before that are kept."
+                )
 
     def _record(self, outcome: Outcome, seconds: float) -> dict[str, Any]:
         """Return the record of an evaluation and of the steps before it."""

@@ -62,7 +62,7 @@ class Predictor:
         """Keep the parts; the graph is traced at the first call."""
         self._model, self._task, self._labels, self._batch_size = model, task, labels, batch_size
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
     def _answer(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = self._model(ids, training=False)
         return self._task.probabilities(logits), self._task.losses(targets, logits)
@@ -78,4 +78,4 @@ class Predictor:
             loss += float(tf.reduce_sum(losses))
         predictions = self._task.decide(probabilities)
         matrix = confusion_matrix(split.targets, predictions, len(self._labels))
-        return Outcome(probabilities, loss / len(split), Scores.from_confusion(matrix, self._labels))
+        return Outcome(probabilities, loss / max(len(split), 1), Scores.from_confusion(matrix, self._labels))

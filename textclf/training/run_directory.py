@@ -55,7 +55,9 @@ class Run:
         """
         path = Path(path)
         if not (path / CONFIG).is_file():
-            raise RunError(f"Expected a run directory with a {CONFIG} at '{path}', found none. `textclf train` makes one.")
+            raise RunError(
+                f"Expected a run directory with a {CONFIG} at '{path}', found none. `textclf train` makes one."
+            )
         if not (path / MODEL).is_file():
             raise RunError(
                 f"The run '{path}' has no {MODEL}: its training ended before the first evaluation on dev. "
@@ -108,8 +110,10 @@ class RunWriter:
         if path.is_dir() and any(path.iterdir()):
             if not force:
                 raise RunError(f"'{path}' is there already. Choose another --run, or replace it with --force.")
-            if not (path / CONFIG).is_file():
-                raise RunError(f"'{path}' is no run directory (no {CONFIG} in it), so --force does not remove it.")
+            # A config alone does not make a run: `textclf init` writes one where the user works.
+            lacking = [name for name in (CONFIG, LABELS) if not (path / name).is_file()]
+            if lacking:
+                raise RunError(f"'{path}' is no run directory (no {lacking[0]} in it), so --force does not remove it.")
             shutil.rmtree(path)
         elif path.exists() and not path.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")

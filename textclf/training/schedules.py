@@ -55,7 +55,11 @@ def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers
     Biases are not decayed. Clipping is not the optimizer's: it must come after the replicas' gradients are summed,
     and Keras clips before.
     """
-    schedule = WarmupDecay(config.learning_rate, total_steps, round(config.warmup * total_steps), config.schedule)
-    optimizer = keras.optimizers.AdamW(learning_rate=schedule, weight_decay=config.weight_decay)
+    warmup_steps = round(config.warmup * total_steps)
+    # A constant rate is a plain variable, so that callbacks such as ReduceLROnPlateau can set it.
+    rate: float | WarmupDecay = config.learning_rate
+    if config.schedule != "constant" or warmup_steps:
+        rate = WarmupDecay(config.learning_rate, total_steps, warmup_steps, config.schedule)
+    optimizer = keras.optimizers.AdamW(learning_rate=rate, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias"])
     return optimizer

@@ -31,8 +31,9 @@ class TrainStep:
         self._strategy = tf.distribute.get_strategy()
         optimizer.build(model.trainable_variables)
         # XLA makes one pass over the weights out of AdamW's dozen; their shapes never change, so it compiles
-        # once. Under replicas it cannot be used (variables of another device).
-        self._update = tf.function(self._clip_and_apply, jit_compile=self._strategy.num_replicas_in_sync == 1)
+        # once. Under replicas Keras' optimizer meets the others, which no function inside the step can.
+        alone = self._strategy.num_replicas_in_sync == 1
+        self._update = tf.function(self._clip_and_apply, jit_compile=True) if alone else self._clip_and_apply
 
     @tf.function(reduce_retracing=True)
     def __call__(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

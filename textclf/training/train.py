@@ -32,6 +32,7 @@ def train(
     force: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = False,
+    report: bool = True,
 ) -> Run:
     """Train a classifier and write its run directory.
 
@@ -45,6 +46,7 @@ def train(
         force: Whether a run that stands there is replaced.
         callbacks: Keras callbacks beside the project's own.
         progress: Whether a bar and a line an evaluation go to standard error.
+        report: Whether `report.html` and its plots are written; it takes a few seconds.
 
     Returns:
         The finished run, with the best weights in its model.
@@ -58,7 +60,7 @@ def train(
         >>> train(config, "runs/demo").scores("test").accuracy  # doctest: +SKIP
         0.83
     """
-    score(config.training.monitor)  # a misspelt score is refused before minutes of training
+    score(config.training.monitor, "training.monitor")  # a misspelt score is refused before minutes of training
     started = time.perf_counter()
     corpus = load_corpus(config.data, config.seed)
     writer = RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force)
@@ -73,7 +75,8 @@ def train(
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started
     results = _results(config, corpus, model, state, outcomes, seconds)
-    _report(writer.path, config, corpus, splits, outcomes, results)
+    if report:
+        _report(writer.path, config, corpus, splits, outcomes, results)
     writer.write_results(results)
     return Run(writer.path, config, corpus.labels, tokenizer, model, results)
 

@@ -1,0 +1,134 @@
+"""The commands one after the other on a file that is not ours, and how they fail."""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+
+TINY = [
+    "--set", "model.embedding_dim=8", "--set", "model.num_filters=4", "--set", "training.epochs=2",
+    "--set", "training.learning_rate=0.05", "--set", "training.batch_size=16",
+]  # fmt: skip
+
+
+@pytest.fixture
+def messages(tmp_path: Path, tiny_corpus: dict[str, str]) -> str:
+    """A semicolon-free CSV as somebody else writes it: other column names, quotes, and a column more."""
+    with (tmp_path / "My messages.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+        writer.writerow(["ticket", "Customer message", "Team"])
+        for split in ("train", "dev", "test"):
+            for number, line in enumerate(Path(tiny_corpus[split]).read_text(encoding="utf-8").splitlines()[1:]):
+                text, label = line.split(",")
+                writer.writerow([f"{split}-{number}", f"{text}, said nr. {split}{number}", label])
+    return "My messages.csv"
+
+
+def test_from_a_file_to_a_prediction(textclf: Command, messages: str, tmp_path: Path) -> None:
+    shown = textclf("init", messages).output
+    assert "Text in 'Customer message', label in 'Team'." in shown
+    assert "Wrote config.yaml. Next: textclf check config.yaml, then textclf train config.yaml." in shown
+    assert "# Most passes over the training split." in (tmp_path / "config.yaml").read_text(encoding="utf-8")
+
+    assert "登录" in textclf("check", "config.yaml").output
+    assert json.loads(textclf("check", "config.yaml", "--json").output)
+
+    result = textclf("train", "config.yaml", "--quiet", *TINY)
+    assert "Scores on test:" in result.stdout
+    assert "Report:      runs/My-messages/report.html" in result.stdout
+    assert "TensorBoard: tensorboard --logdir runs/My-messages/logs" in result.stdout
+    assert "Next:        textclf export runs/My-messages" in result.stdout
+    table = result.stdout.split("Scores on test:\n")[1].split("\n\n")[0]
+
+    assert textclf("evaluate", "runs/My-messages").stdout.strip() == table.strip()
+    shown = textclf("export", "runs/My-messages", "--name", "routes").stdout
+    assert shown.startswith("Exported saved_models/routes/1\n")
+    assert 'Next: textclf predict saved_models/routes "a text"' in shown
+    assert textclf("evaluate", "saved_models/routes").stdout.strip() == table.strip()
+    as_json = json.loads(textclf("evaluate", "saved_models/routes/1", "--json", "--report", "report").stdout)
+    assert as_json["labels"] == ["delivery", "refund", "登录"]
+    assert (tmp_path / "report/report.html").is_file()
+
+    options = ["--file", messages, "--text-column", "Customer message", "--out", "answers.tsv"]
+    assert textclf("predict", "saved_models/routes", *options).output == ""
+    assert len((tmp_path / "answers.tsv").read_text(encoding="utf-8").splitlines()) == 76
+
+    refused = textclf("train", "config.yaml", *TINY, exit_code=1).stderr
+    expected = "Error: 'runs/My-messages' is there already. Choose another --run, or replace it with --force.\n"
+    assert refused == expected
+
+
+def test_init_replaces_nothing_without_force(textclf: Command, messages: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine", encoding="utf-8")
+    assert "'config.yaml' is there already" in textclf("init", messages, exit_code=1).stderr
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "mine"
+    textclf("init", messages, "--force", "--set", "model=linear", "--name", "routes")
+    config = (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    assert "name: routes" in config
+    assert "max_ngram: 2" in config
+    assert textclf("init", messages, "--out", "-").stdout.startswith("# What textclf trains on My messages.csv.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["init", "nowhere.csv"], "nowhere.csv"),
+        (["train", "nowhere.yaml"], "No config file at 'nowhere.yaml'. Write one for your data with `textclf init"),
+        (["check", "nowhere.yaml"], "No config file at 'nowhere.yaml'"),
+        (["evaluate", "nowhere"], "'nowhere'"),
+        (["export", "nowhere"], "Expected a run directory with a config.yaml at 'nowhere', found none."),
+        (["predict", "nowhere", "x"], "No export at 'nowhere'. `textclf export RUN` makes one"),
+        (["train", "bad.yaml", "--set", "training.epoch=3"], "Did you mean 'epochs'?"),
+        (["train", "bad.yaml", "--set", "training.monitor=macro_f2"], "Did you mean 'macro_f1'?"),
+        (["train", "bad.yaml"], "missing.csv"),
+    ],
+)
+def test_an_error_is_one_message(textclf: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "bad.yaml").write_text("data: {train: missing.csv}", encoding="utf-8")
+    result = textclf(*arguments, exit_code=1)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("Error:") == 1
+    assert message in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_texts_and_a_file_at_once(textclf: Command) -> None:
+    result = textclf("predict", "model", "text", "--file", "texts.txt", exit_code=2)
+    assert "Expected texts as arguments or --file, got both." in result.stderr
+
+
+def test_ctrl_c_ends_with_130(textclf: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("textclf.serving.classifier.load", interrupt)
+    assert textclf("predict", "model", "text", exit_code=130).stderr == "Error: Stopped by Ctrl-C.\n"
+
+
+@pytest.mark.slow
+def test_training_and_predicting_say_nothing_of_tensorflows(
+    tiny_corpus: dict[str, str], exported: Path, tmp_path: Path
+) -> None:
+    def shell(command: str) -> subprocess.CompletedProcess[str]:
+        program = f'{sys.executable} -c "from textclf.cli.main import main; main()"'
+        script = f'set -o pipefail; textclf() {{ {program} "$@"; }}; {command}'
+        return subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+
+    sources = " ".join(f"--set data.{name}={path}" for name, path in tiny_corpus.items())
+    (tmp_path / "config.yaml").write_text("{}", encoding="utf-8")
+    done = shell(f"textclf train config.yaml --quiet {sources} {' '.join(TINY)}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+    (tmp_path / "texts.txt").write_text("parcel\n" * 20_000, encoding="utf-8")
+    done = shell(f"textclf predict {exported} --file texts.txt | head -1")
+    assert done.stdout == "label\tscore\ttext\n"
+    assert done.stderr == ""  # `head` has closed the pipe: nobody wants to read of it

@@ -1,0 +1,79 @@
+"""Help: every option is named, and asking for it is quick."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from textclf import __version__
+from textclf.cli.main import COMMANDS, main
+
+Command = Callable[..., Result]
+
+OPTIONS = {
+    "init": ["--out", "--name", "--force", "--set KEY=VALUE"],
+    "check": ["--set KEY=VALUE", "--json"],
+    "train": ["--set KEY=VALUE", "--run", "--force", "--quiet"],
+    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
+    "predict": [
+        "--file", "--text-column", "--input-format", "--encoding", "--format [tsv|jsonl]", "--all-scores", "--out",
+        "--force",
+    ],
+    "export": ["--name", "--base"],
+}  # fmt: skip
+
+LINES = {
+    "init": ["write a commented config", "[default: config.yaml]"],
+    "check": ["Show rows, labels and balance of each split", "Nothing is changed."],
+    "train": ["Ctrl-C keeps the best so far", "runs/NAME if not given"],
+    "evaluate": ["a run directory or an export (saved_models/NAME[/VERSION])", "the run's own test split if not given"],
+    "predict": ["Writes a line a text, in their order: label, score and text", "- is standard input"],
+    "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
+}
+
+
+def words(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_option_with_a_description(textclf: Command, name: str) -> None:
+    shown = words(textclf(name, "--help").output)
+    for line in [*OPTIONS[name], *LINES[name]]:
+        assert line in shown
+    command: Any = main.get_command(None, name)  # type: ignore[arg-type]
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    assert sorted(option.opts[0] for option in options) == sorted(line.split()[0] for line in OPTIONS[name])
+    assert all(option.help for option in options)
+
+
+def test_the_first_help_shows_the_way_and_every_command(textclf: Command) -> None:
+    shown = textclf("--help").output
+    assert 'textclf predict saved_models/messages "Where is my parcel?"' in shown
+    for name, summary in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(summary)}$", shown, re.MULTILINE)
+    assert textclf("-h").output == shown
+    assert textclf("--version").output == f"textclf, version {__version__}\n"
+
+
+def test_a_misspelt_command_is_guessed(textclf: Command) -> None:
+    result = textclf("trian", exit_code=2)
+    assert "No such command 'trian'. Did you mean 'train'?" in result.stderr
+    assert "Did you mean" not in textclf("zzz", exit_code=2).stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = """
+import sys
+from click.testing import CliRunner
+from textclf.cli.main import COMMANDS, main
+for arguments in (["--help"], *([name, "--help"] for name in COMMANDS)):
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+print({"tensorflow", "keras", "sklearn", "matplotlib", "pyarrow"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

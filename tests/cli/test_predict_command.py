@@ -1,0 +1,174 @@
+"""`textclf predict`: from arguments, files and streams, to TSV and JSON lines, whole or not at all."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+from textclf.serving.classifier import Classifier, load
+
+Command = Callable[..., Result]
+
+
+def table(text: str) -> list[list[str]]:
+    return [line.split("\t") for line in text.removesuffix("\n").split("\n")]
+
+
+def test_arguments_give_a_line_each(textclf: Command, exported: Path) -> None:
+    texts = ["where is my parcel", "", "验证码 login"]
+    result = textclf("predict", exported, *texts)
+    assert result.stderr == ""
+    header, *rows = table(result.stdout)
+    assert header == ["label", "score", "text"]
+    expected = load(exported).predict(texts)
+    assert [row[0] for row in rows] == [prediction.label for prediction in expected]
+    assert [row[1] for row in rows] == [f"{prediction.score:.6f}" for prediction in expected]
+    assert [row[2] for row in rows] == texts
+
+
+def test_all_scores_as_tsv(textclf: Command, exported: Path) -> None:
+    header, row = table(textclf("predict", exported.parent, "--all-scores", "退款").stdout)
+    assert header == ["label", "score", "delivery", "refund", "登录", "text"]
+    scores = [float(score) for score in row[2:5]]
+    assert sum(scores) == pytest.approx(1.0, abs=1e-5)
+    assert row[0] == header[2:5][int(np.argmax(scores))]
+    assert float(row[1]) == max(scores)
+
+
+def test_json_lines(textclf: Command, exported: Path) -> None:
+    text = 'a\ttab, a "quote", a\nnew line and a \\backslash'
+    result = textclf("predict", exported, "--format", "jsonl", "--all-scores", text, "退款")
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["text"] for record in records] == [text, "退款"]
+    assert "退款" in result.stdout  # not as escapes
+    assert records[0].keys() == {"text", "label", "score", "scores"}
+    assert list(records[0]["scores"]) == ["delivery", "refund", "登录"]
+    plain = textclf("predict", exported, "--format", "jsonl", "退款")
+    assert json.loads(plain.stdout).keys() == {"text", "label", "score"}
+
+
+def test_white_space_becomes_spaces_in_tsv_and_nothing_is_quoted(textclf: Command, exported: Path) -> None:
+    result = textclf("predict", exported, "a\tb\nc\r\n\"d\" \\ 'e' \x85 \u2028 f, g")
+    (row,) = table(result.stdout)[1:]
+    assert row[2] == "a b c \"d\" \\ 'e' f, g"
+
+
+def write_inputs(folder: Path) -> dict[str, list[str]]:
+    """Write a file of each kind, and return the options that read it."""
+    lines = "parcel late\n退款\n\n"
+    (folder / "texts.txt").write_text(lines, encoding="utf-8")
+    (folder / "texts.txt.gz").write_bytes(gzip.compress(lines.encode()))
+    (folder / "texts.csv").write_text('id,text\n1,"parcel late"\n2,退款\n3,\n', encoding="utf-8")
+    (folder / "texts.tsv").write_text("id\tbody\n1\tparcel late\n2\t退款\n3\t\n", encoding="utf-8")
+    (folder / "texts.jsonl").write_text(
+        '{"body": "parcel late"}\n{"body": "\\u9000\\u6b3e"}\n{"body": ""}\n', encoding="utf-8"
+    )
+    (folder / "gb.txt").write_bytes(lines.encode("gb18030"))
+    return {
+        "lines": ["--file", "texts.txt"],
+        "gzip": ["--file", "texts.txt.gz"],
+        "csv": ["--file", "texts.csv"],
+        "tsv": ["--file", "texts.tsv", "--text-column", "body"],
+        "jsonl": ["--file", "texts.jsonl", "--text-column", "body"],
+        "gb18030": ["--file", "gb.txt", "--encoding", "gb18030"],
+    }
+
+
+@pytest.mark.parametrize("kind", ["lines", "gzip", "csv", "tsv", "jsonl", "gb18030"])
+def test_files(textclf: Command, exported: Path, tmp_path: Path, kind: str) -> None:
+    options = write_inputs(tmp_path)[kind]
+    rows = table(textclf("predict", exported, *options).stdout)[1:]
+    assert [row[2] for row in rows] == ["parcel late", "退款", ""]
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"], ["--file", "-"]], ids=["nothing", "-", "--file -"])
+def test_standard_input(textclf: Command, exported: Path, arguments: list[str]) -> None:
+    result = textclf("predict", exported, *arguments, stdin="parcel late\r\n退款\nno line end".encode())
+    assert [row[2] for row in table(result.stdout)[1:]] == ["parcel late", "退款", "no line end"]
+
+
+def test_nothing_in_nothing_out(textclf: Command, exported: Path) -> None:
+    assert textclf("predict", exported, stdin=b"").stdout == "label\tscore\ttext\n"
+    assert textclf("predict", exported, "--format", "jsonl", stdin=b"").stdout == ""
+
+
+def test_bytes_that_are_no_text_become_replacement_characters(textclf: Command, exported: Path) -> None:
+    result = textclf("predict", exported, stdin=b"money \xff back\n")
+    assert table(result.stdout)[1][2] == "money \ufffd back"
+    # An argument that is no UTF-8 comes from Python with lone surrogates.
+    result = textclf("predict", exported, "money \udcff back", "--format", "jsonl")
+    assert json.loads(result.stdout)["text"] == "money \ufffd back"
+
+
+def test_lone_surrogates_in_json(textclf: Command, exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.jsonl").write_text('{"text": "a \\ud83d b"}\n{"text": "\\ud83d\\ude00"}\n', encoding="utf-8")
+    for output_format in ("jsonl", "tsv"):
+        shown = textclf("predict", exported, "--file", "texts.jsonl", "--format", output_format).stdout
+        assert "a \ufffd b" in shown
+        assert "😀" in shown
+
+
+def test_a_stream_is_answered_in_batches(textclf: Command, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+    read_when_asked: list[int] = []
+
+    def texts(*_: object, **__: object) -> Iterator[str]:
+        nonlocal read
+        for read in range(1, 5001):
+            yield f"parcel {read}"
+
+    ask = Classifier._ask
+
+    def watch(self: Classifier, batch: list[str | bytes]) -> object:
+        read_when_asked.append(read)
+        return ask(self, batch)
+
+    monkeypatch.setattr("textclf.data.iter_texts", texts)
+    monkeypatch.setattr(Classifier, "_ask", watch)
+    rows = table(textclf("predict", exported).stdout)[1:]
+    assert [row[2] for row in rows] == [f"parcel {number}" for number in range(1, 5001)]
+    assert read_when_asked == [*range(256, 5000, 256), 5000]
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_out_is_written_whole_and_not_replaced_without_force(textclf: Command, exported: Path, tmp_path: Path) -> None:
+    assert textclf("predict", exported, "退款", "--out", "out.tsv").output == ""
+    assert table((tmp_path / "out.tsv").read_text(encoding="utf-8"))[1][2] == "退款"
+    result = textclf("predict", exported, "x", "--out", "out.tsv", exit_code=1)
+    assert result.stderr == "Error: 'out.tsv' is there already. Choose another --out, or replace it with --force.\n"
+    assert "退款" in (tmp_path / "out.tsv").read_text(encoding="utf-8")
+    textclf("predict", exported, "x", "--out", "out.tsv", "--force")
+    assert table((tmp_path / "out.tsv").read_text(encoding="utf-8"))[1][2] == "x"
+    assert names(tmp_path) == {"out.tsv"}
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_failure_half_way_leaves_no_half_file(
+    textclf: Command, exported: Path, tmp_path: Path, old: str | None
+) -> None:
+    if old is not None:
+        (tmp_path / "out.tsv").write_text(old, encoding="utf-8")
+    (tmp_path / "texts.csv").write_text("id,text\n" + "1,parcel\n" * 600 + "2\n", encoding="utf-8")
+    before = names(tmp_path)
+    result = textclf("predict", exported, "--file", "texts.csv", "--out", "out.tsv", "--force", exit_code=1)
+    assert "line 602: expected 2 fields, got 1" in result.stderr
+    assert names(tmp_path) == before
+    if old is not None:
+        assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == old
+
+
+def test_out_that_is_no_file(textclf: Command, exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    result = textclf("predict", exported, "x", "--out", "folder", exit_code=1)
+    assert result.stderr == "Error: The file system refused 'folder': Is a directory.\n"
+    result = textclf("predict", exported, "x", "--out", "nowhere/out.tsv", exit_code=1)
+    assert "No such file or directory" in result.stderr
+    assert textclf("predict", exported, "x", "--out", "/dev/null").output == ""
+    assert not Path("/dev/null").is_file()

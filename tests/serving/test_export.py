@@ -1,0 +1,224 @@
+"""Exports: equal answers, the signature to the letter, and versions that appear whole or not at all."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.config import Config, load_config
+from textclf.errors import ExportError, RunError
+from textclf.serving import export as export_module
+from textclf.serving.classifier import Classifier, load
+from textclf.serving.export import EXTRA, export, versions
+from textclf.training.run_directory import Run
+from textclf.training.train import train
+
+TEXTS = ["Where is my PARCEL?!", "退款 money back", "", "ｐａｓｓｗｏｒｄ 验证码", "x", " ".join(["late parcel"] * 300)]
+
+
+def names(path: Path) -> set[str]:
+    return {entry.name for entry in path.iterdir()}
+
+
+def check_equal_everywhere(run: Run, path: Path) -> None:
+    """Compare the model in memory, the run read back, and the export."""
+    expected = run.probabilities(TEXTS)
+    np.testing.assert_allclose(Run.load(run.path).probabilities(TEXTS), expected, atol=1e-6)
+    classifier = load(path)
+    np.testing.assert_allclose(classifier.probabilities(TEXTS), expected, atol=1e-6)
+    predictions = classifier.predict(TEXTS)
+    assert [prediction.label for prediction in predictions] == [run.labels[best] for best in expected.argmax(axis=1)]
+    np.testing.assert_allclose([prediction.score for prediction in predictions], expected.max(axis=1), atol=1e-6)
+    for prediction, row in zip(predictions, expected, strict=True):
+        assert list(prediction.scores) == run.labels
+        np.testing.assert_allclose(list(prediction.scores.values()), row, atol=1e-6)
+
+
+def test_scores_are_those_before_the_export(trained_run: Run, exported: Path) -> None:
+    check_equal_everywhere(trained_run, exported)
+
+
+def test_scores_are_those_before_the_export_linear(linear_run: Run, tmp_path: Path) -> None:
+    check_equal_everywhere(linear_run, export(linear_run.path, base=tmp_path))
+
+
+def test_scores_are_those_before_the_export_in_character_mode_without_edges(
+    tiny_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = tiny_config("text.tokens=characters", "model.padding=valid", "model.filter_sizes=[2,5]")
+    run = train(config, tmp_path / "run", report=False)
+    check_equal_everywhere(run, export(run, base=tmp_path / "saved_models"))
+
+
+def test_the_signature_is_the_contract(exported: Path) -> None:
+    loaded = tf.saved_model.load(str(exported))
+    assert list(loaded.signatures) == ["serving_default"]
+    signature = loaded.signatures["serving_default"]
+    assert signature.structured_input_signature == ((), {"text": tf.TensorSpec([None], tf.string, name="text")})
+    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in signature.structured_outputs.items()}
+    assert specs == {
+        "label": (tf.string, [None]),
+        "score": (tf.float32, [None]),
+        "scores": (tf.float32, [None, 3]),
+    }
+
+
+def test_labels_config_and_scores_stand_beside_the_graph(trained_run: Run, exported: Path) -> None:
+    assert names(exported) >= {"saved_model.pb", "variables", EXTRA}
+    assert names(exported / EXTRA) == {"labels.json", "config.yaml", "scores.json"}
+    assert json.loads((exported / EXTRA / "labels.json").read_text(encoding="utf-8")) == trained_run.labels
+    assert load_config(exported / EXTRA / "config.yaml") == trained_run.config
+    assert json.loads((exported / EXTRA / "scores.json").read_text(encoding="utf-8")) == trained_run.results
+    assert exported.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_graph_calls_nothing_in_python(exported: Path) -> None:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    saved = SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    graph = saved.meta_graphs[0].graph_def
+    ops = {node.op for node in graph.node}
+    ops |= {node.op for function in graph.library.function for node in function.node_def}
+    assert not {op for op in ops if "PyFunc" in op}
+    # No table that grows with what it is asked, and none of XLA, which TF Serving does not have.
+    assert not {op for op in ops if op.startswith(("MutableHashTable", "MutableDenseHashTable", "Xla"))}
+    assert "NormalizeUTF8" in ops  # it would be empty if we looked in the wrong place
+    compiled = [function for function in graph.library.function if function.attr["_XlaMustCompile"].b]
+    assert not compiled
+
+
+class WriteError(Exception):
+    pass
+
+
+@pytest.fixture
+def quick_write(monkeypatch: pytest.MonkeyPatch, exported: Path) -> None:
+    """Write an export by copying one."""
+
+    def copy(_: Run, directory: Path) -> None:
+        shutil.copytree(exported, directory, dirs_exist_ok=True)
+
+    monkeypatch.setattr(export_module, "_write", copy)
+
+
+@pytest.mark.usefixtures("quick_write")
+def test_versions_count_up_and_nothing_is_overwritten(trained_run: Run, tmp_path: Path) -> None:
+    assert [export(trained_run, base=tmp_path).name for _ in range(2)] == ["1", "2"]
+    (tmp_path / "tiny/10").mkdir()
+    (tmp_path / "tiny/notes").mkdir()
+    (tmp_path / "tiny/11").write_text("a file, no version", encoding="utf-8")
+    assert export(trained_run, base=tmp_path).name == "12"
+    assert versions(tmp_path / "tiny") == [1, 2, 10, 12]
+    assert (tmp_path / "tiny/11").read_text(encoding="utf-8") == "a file, no version"
+    assert versions(tmp_path / "nowhere") == []
+
+
+@pytest.mark.usefixtures("quick_write")
+def test_exports_at_once_get_different_numbers(trained_run: Run, tmp_path: Path) -> None:
+    found: list[Path] = []
+    barrier = threading.Barrier(4)
+
+    def work() -> None:
+        barrier.wait()
+        found.append(export(trained_run, base=tmp_path))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path.name for path in found) == ["1", "2", "3", "4"]
+    assert names(tmp_path / "tiny") == {"1", "2", "3", "4"}
+    assert all((path / "saved_model.pb").is_file() for path in found)
+
+
+def test_no_number_exists_while_an_export_is_written(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    write = export_module._write
+
+    def watch(run: Run, directory: Path) -> None:
+        seen.append(names(tmp_path / "tiny"))
+        write(run, directory)
+        seen.append(names(tmp_path / "tiny"))
+
+    monkeypatch.setattr(export_module, "_write", watch)
+    export(trained_run, base=tmp_path)
+    assert len(seen) == 2
+    for present in seen:
+        (unfinished,) = present
+        assert unfinished.startswith(".unfinished-")
+    assert names(tmp_path / "tiny") == {"1"}
+
+
+@pytest.mark.parametrize("error", [WriteError(), KeyboardInterrupt()])
+def test_a_failed_export_leaves_nothing(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(_: Run, directory: Path) -> None:
+        (directory / "saved_model.pb").touch()
+        raise error
+
+    monkeypatch.setattr(export_module, "_write", fail)
+    with pytest.raises(type(error)):
+        export(trained_run, base=tmp_path)
+    assert names(tmp_path / "tiny") == set()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), tf.errors.ResourceExhaustedError(None, None, "No space left on device")],
+    ids=["Python", "TensorFlow"],
+)
+def test_a_full_disk_is_an_export_error(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(export_module, "_write", fail)
+    with pytest.raises(ExportError, match=r"cannot be written: .*No space left on device.*\. Nothing was published"):
+        export(trained_run, base=tmp_path)
+    assert names(tmp_path / "tiny") == set()
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "a b"])
+def test_a_name_must_be_a_folders_and_a_models(trained_run: Run, tmp_path: Path, name: str) -> None:
+    with pytest.raises(ExportError, match="expected letters, digits"):
+        export(trained_run, name=name, base=tmp_path)
+    assert names(tmp_path) == set()
+
+
+def test_what_is_no_run_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="Expected a run directory"):
+        export(tmp_path / "nowhere", base=tmp_path / "saved_models")
+    assert names(tmp_path) == set()
+
+
+def test_a_base_that_is_a_file(trained_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "base").touch()
+    with pytest.raises(ExportError, match="cannot be written: Not a directory"):
+        export(trained_run, base=tmp_path / "base")
+
+
+def test_two_real_exports_at_once(trained_run: Run, linear_run: Run, tmp_path: Path) -> None:
+    found: dict[str, Any] = {}
+
+    def work(run: Run) -> None:
+        found[run.config.name] = export(run, name="both", base=tmp_path)
+
+    threads = [threading.Thread(target=work, args=(run,)) for run in (trained_run, linear_run)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for run in (trained_run, linear_run):
+        classifier: Classifier = load(found[run.config.name])
+        np.testing.assert_allclose(classifier.probabilities(TEXTS), run.probabilities(TEXTS), atol=1e-6)

@@ -1,0 +1,89 @@
+"""The package as others get it: the wheel, installed elsewhere, works; and importing it costs nothing."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
+    """Run Python elsewhere, and return what it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(path)} if path else os.environ
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "program", ["import textclf", "from textclf.cli.main import main", "import textclf.evaluation"]
+)
+def test_the_import_is_light(program: str, tmp_path: Path) -> None:
+    heavy = "{'tensorflow', 'keras', 'sklearn', 'matplotlib', 'scipy', 'pyarrow'}"
+    assert python("-c", f"{program}; import sys; print({heavy} & sys.modules.keys())", cwd=tmp_path).strip() == "set()"
+
+
+def test_every_public_name_is_there() -> None:
+    import textclf
+
+    assert sorted(textclf.__all__) == textclf.__all__
+    assert all(getattr(textclf, name) is not None for name in textclf.__all__)
+    assert set(dir(textclf)) >= set(textclf.__all__)
+    with pytest.raises(AttributeError, match="module 'textclf' has no attribute 'trian'"):
+        _ = textclf.trian
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from a copy: setuptools writes beside the sources."""
+    source, folder = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "textclf", source / "textclf", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    options = ["--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check"]
+    python("-m", "pip", "wheel", ".", *options, "--wheel-dir", str(folder), cwd=source)
+    (built,) = folder.glob("textclf-*.whl")
+    return built
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"textclf"}
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "textclf").rglob("*.py")}
+    assert modules <= set(names)
+    data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")} | {"textclf/evaluation/report.html.j2"}
+    assert data <= set(names)
+    assert not [name for name in names if "cache" in name]
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_reads_its_sample_and_predicts(wheel: Path, exported: Path, tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "target", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    options = ["--no-deps", "--quiet", "--disable-pip-version-check", "--target", str(target)]
+    python("-m", "pip", "install", *options, str(wheel), cwd=elsewhere)
+    program = f"""
+import textclf
+from pathlib import Path
+from textclf.data import read
+from textclf.config import DataConfig
+print(Path(textclf.__file__).parent.parent)
+print(len(list(read("sample:train", DataConfig(train="sample:train")))))
+print(textclf.load({str(exported)!r}).predict(["where is my parcel"])[0].label)
+"""
+    shown = python("-c", program, cwd=elsewhere, path=target).splitlines()
+    assert shown[0] == str(target)
+    assert int(shown[1]) > 500
+    import textclf
+
+    assert shown[2] == textclf.load(exported).predict(["where is my parcel"])[0].label
+    version = python(str(target / "bin/textclf"), "--version", cwd=elsewhere, path=target)
+    assert version.startswith("textclf, version ")

@@ -1,0 +1,76 @@
+"""What the tests of training share. Two logical CPUs, set before TensorFlow starts, stand for two devices."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.config import Config
+from textclf.data import load_corpus
+from textclf.models.builder import model_class
+from textclf.models.tasks import SingleLabel
+from textclf.text.tokenizer import Tokenizer
+from textclf.training.loop import Trainer
+from textclf.training.prediction import Encoded
+from textclf.training.train import encode
+
+_cpu = tf.config.list_physical_devices("CPU")[0]
+if len(tf.config.get_logical_device_configuration(_cpu) or []) < 2:
+    tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+class Prepared(NamedTuple):
+    """A config with everything that a trainer needs."""
+
+    config: Config
+    labels: list[str]
+    tokenizer: Tokenizer
+    splits: dict[str, Encoded]
+
+    def model(self, seed: int | None = None) -> Any:
+        """Return a new model whose first weights follow from the seed."""
+        seed = self.config.seed if seed is None else seed
+        keras.utils.set_random_seed(seed)
+        return model_class("textcnn").create(self.config.model, self.tokenizer, len(self.labels), seed)
+
+    def trainer(self, seed: int | None = None, **options: Any) -> Trainer:
+        """Return a trainer of a new model."""
+        seed = self.config.seed if seed is None else seed
+        return Trainer(self.model(seed), SingleLabel(), self.labels, self.config.training, seed, **options)
+
+    def fit(self, trainer: Trainer) -> Any:
+        """Train on train and dev."""
+        return trainer.fit(self.splits["train"], self.splits["dev"])
+
+
+@pytest.fixture(scope="session")
+def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
+    """Make a config from overrides, and all that a trainer needs."""
+
+    def make(*overrides: str) -> Prepared:
+        config = tiny_config(*overrides)
+        corpus = load_corpus(config.data, config.seed)
+        tokenizer = Tokenizer.learn(corpus.train.texts, config.text)
+        return Prepared(config, corpus.labels, tokenizer, encode(corpus, tokenizer, config))
+
+    return make
+
+
+@pytest.fixture
+def batch(prepare: Callable[..., Prepared]) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids, `int32[11, time]`, and targets, `int32[11]`."""
+    train = prepare().splits["train"]
+    return train.ids[:11].to_tensor(0).numpy(), train.targets[:11]
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Run graph functions as plain Python: a training of a few steps takes no seconds of tracing and compiling."""
+    warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`", UserWarning)
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -1,0 +1,143 @@
+"""The step: its loss, its update against a plain float64 AdamW, and the same on one device and on two."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.config.training import TrainingConfig
+from textclf.models.tasks import SingleLabel
+from textclf.training.schedules import make_optimizer
+from textclf.training.step import TrainStep
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture
+def new_model(prepare: Callable[..., Any]) -> Callable[[], Any]:
+    # Dropout is random; without it a step can be computed by hand.
+    return prepare("model.dropout=0.0").model
+
+
+def settings(**changes: Any) -> TrainingConfig:
+    return TrainingConfig(**{"learning_rate": 0.01, "schedule": "constant", "clip_norm": 0.0} | changes)
+
+
+def one_device(model: Any, config: TrainingConfig) -> TrainStep:
+    return TrainStep(model, make_optimizer(config, total_steps=10), SingleLabel(), config)
+
+
+def cross_entropy(model: Any, batch: Batch, smoothing: float = 0.0) -> np.ndarray:
+    """Return the loss of each text by the formula, float64[batch]."""
+    logits = model(tf.constant(batch[0])).numpy().astype(np.float64)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    target = np.full(logits.shape, smoothing / logits.shape[1])
+    target[np.arange(len(batch[1])), batch[1]] += 1.0 - smoothing
+    return -(target * log_probabilities).sum(axis=1)
+
+
+def gradients(model: Any, batch: Batch) -> list[np.ndarray]:
+    """Return the gradient of the mean loss by plain TensorFlow, float64."""
+    with tf.GradientTape() as tape:
+        logits = model(tf.constant(batch[0]), training=True)
+        loss = keras.losses.sparse_categorical_crossentropy(batch[1], logits, from_logits=True)
+        loss = tf.reduce_mean(loss)
+    found = tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+    return [tf.convert_to_tensor(gradient).numpy().astype(np.float64) for gradient in found]
+
+
+def global_norm(arrays: list[np.ndarray]) -> float:
+    return float(np.sqrt(sum((array**2).sum() for array in arrays)))
+
+
+def adamw(model: Any, batches: list[Batch], config: TrainingConfig) -> list[np.ndarray]:
+    """Return the weights after AdamW of Loshchilov & Hutter in float64; the model gives the gradients."""
+    beta_1, beta_2, epsilon, rate = 0.9, 0.999, 1e-7, config.learning_rate
+    weights = [variable.numpy().astype(np.float64) for variable in model.trainable_variables]
+    first, second = [np.zeros_like(each) for each in weights], [np.zeros_like(each) for each in weights]
+    for step, batch in enumerate(batches, start=1):
+        found = gradients(model, batch)
+        scale = min(1.0, config.clip_norm / global_norm(found)) if config.clip_norm else 1.0
+        for index, (variable, gradient) in enumerate(zip(model.trainable_variables, found, strict=True)):
+            gradient = gradient * scale
+            if variable.name != "bias":
+                weights[index] *= 1.0 - config.weight_decay * rate
+            first[index] = beta_1 * first[index] + (1 - beta_1) * gradient
+            second[index] = beta_2 * second[index] + (1 - beta_2) * gradient**2
+            moved = rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
+            weights[index] -= moved * first[index] / (np.sqrt(second[index]) + epsilon)
+            variable.assign(weights[index].astype(np.float32))
+    return weights
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_mean_over_the_examples_before_the_update(
+    new_model: Callable[[], Any], batch: Batch, smoothing: float
+) -> None:
+    model = new_model()
+    expected = cross_entropy(model, batch, smoothing).mean()
+    loss, _ = one_device(model, settings(label_smoothing=smoothing))(*map(tf.constant, batch))
+    assert float(loss) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_penalty_moves_the_weights_but_is_not_in_the_loss(prepare: Callable[..., Any], batch: Batch) -> None:
+    plain, penalized = prepare("model.dropout=0.0").model(), prepare("model.dropout=0.0", "model.l2=0.5").model()
+    losses = [float(one_device(model, settings())(*map(tf.constant, batch))[0]) for model in (plain, penalized)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+    kernels = [model.head.kernel.numpy() for model in (plain, penalized)]
+    assert not np.allclose(*kernels, atol=1e-6)
+
+
+@pytest.mark.parametrize(("clip_norm", "weight_decay"), [(0.0, 0.0), (0.1, 0.0), (0.1, 0.3), (1000.0, 0.0)])
+def test_updates_equal_adamw_in_float64(
+    new_model: Callable[[], Any], batch: Batch, clip_norm: float, weight_decay: float
+) -> None:
+    config = settings(clip_norm=clip_norm, weight_decay=weight_decay)
+    reference, model = new_model(), new_model()
+    batches = [batch, (batch[0][:4], batch[1][:4]), batch]
+    norm = global_norm(gradients(reference, batch))
+    expected = adamw(reference, batches, config)
+    step = one_device(model, config)
+    norms = [float(step(*map(tf.constant, each))[1]) for each in batches]
+    assert norms[0] == pytest.approx(norm, rel=1e-5)  # before clipping
+    assert 0.1 < norm < 1000.0  # so that 0.1 clips and 1000 does not
+    for variable, weights in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), weights, atol=2e-5, err_msg=variable.path)
+
+
+def on_two_devices(strategy: tf.distribute.Strategy, step: TrainStep, batch: Batch, cut: int) -> tuple[float, float]:
+    """Take a step with the first `cut` texts on one device and the others on the other."""
+    parts = [slice(0, cut), slice(cut, None)]
+
+    def part(values: np.ndarray) -> Any:
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(values[parts[context.replica_id_in_sync_group]])
+        )
+
+    loss, norm = step(part(batch[0]), part(batch[1]))
+    return float(loss), float(norm)
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 0.1])
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_two_devices_equal_one_on_even_and_uneven_splits(
+    prepare: Callable[..., Any], batch: Batch, clip_norm: float, l2: float
+) -> None:
+    prepared = prepare("model.dropout=0.0", f"model.l2={l2}")
+    config = settings(clip_norm=clip_norm, weight_decay=0.1)
+    batch = (batch[0][:10], batch[1][:10])
+    single = prepared.model()
+    step = one_device(single, config)
+    expected = [tuple(map(float, step(*map(tf.constant, batch)))) for _ in range(3)]
+
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        mirrored = prepared.model()
+        step = one_device(mirrored, config)
+    found = [on_two_devices(strategy, step, batch, cut) for cut in (5, 3, 9)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
+        np.testing.assert_allclose(two.numpy(), one.numpy(), atol=1e-6, err_msg=one.path)

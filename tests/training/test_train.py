@@ -1,0 +1,194 @@
+"""A whole run: what it leaves on disk, what it refuses, and what is left when it is killed."""
+
+import errno
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from textclf.config import Config, load_config
+from textclf.errors import ConfigError, DataError, RunError
+from textclf.evaluation.scores import SCORES
+from textclf.serving.evaluate import evaluate
+from textclf.serving.export import export
+from textclf.training import run_directory
+from textclf.training.run_directory import Run
+from textclf.training.train import train
+
+MakeConfig = Callable[..., Config]
+
+FILES = {"config.yaml", "labels.json", "vocabulary.txt", "model.keras", "scores.json", "report.html", "plots", "logs"}
+
+
+def names(path: Path) -> set[str]:
+    return {entry.name for entry in path.iterdir()}
+
+
+def test_a_run_directory_holds_every_promised_file(trained_run: Run) -> None:
+    assert names(trained_run.path) == FILES
+    assert any(trained_run.path.joinpath("logs").iterdir())
+    assert {"confusion_matrix.png", "training_curves.png"} <= names(trained_run.path / "plots")
+    assert json.loads((trained_run.path / "labels.json").read_text(encoding="utf-8")) == trained_run.labels
+    assert trained_run.labels == ["delivery", "refund", "登录"]
+
+
+def test_the_config_reads_back_equal(trained_run: Run, tiny_config: MakeConfig) -> None:
+    assert load_config(trained_run.path / "config.yaml") == tiny_config() == trained_run.config
+
+
+def test_scores_json_is_what_evaluate_finds(trained_run: Run) -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    results = json.loads((trained_run.path / "scores.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    assert results == trained_run.results
+    assert results["scores"].keys() == {"dev", "test"}
+    assert evaluate(trained_run.path).to_json() == results["scores"]["test"]
+    assert results["rows"] == {"train": 45, "dev": 15, "test": 15}
+    best = max(results["history"], key=lambda record: record["dev"]["macro_f1"])
+    assert results["best_step"] == best["step"]
+    assert results["scores"]["dev"]["macro"]["f1"] == best["dev"]["macro_f1"]
+    assert results["history"][0]["dev"].keys() == SCORES.keys()
+
+
+def test_a_run_loads_equal(trained_run: Run) -> None:
+    loaded = Run.load(trained_run.path)
+    texts = ["where is my parcel", "", "验证码"]
+    np.testing.assert_array_equal(loaded.probabilities(texts), trained_run.probabilities(texts))
+    assert loaded.probabilities([]).shape == (0, 3)
+    assert loaded.scores("dev").accuracy == trained_run.scores("dev").accuracy
+    with pytest.raises(RunError, match=r"has no scores of 'train'; it has \['dev', 'test'\]"):
+        loaded.scores("train")
+
+
+def test_the_linear_model_leaves_a_run_too(linear_run: Run) -> None:
+    assert names(linear_run.path) == FILES - {"report.html", "plots", "logs"}
+    assert linear_run.results["history"] == []
+    assert linear_run.scores("test").accuracy > 0.8
+    loaded = Run.load(linear_run.path)
+    np.testing.assert_allclose(loaded.probabilities(["退款"]), linear_run.probabilities(["退款"]), atol=1e-7)
+
+
+def test_without_a_test_split_dev_is_reported(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    run = train(tiny_config("model=linear", "data.test=null"), tmp_path / "run")
+    assert run.results["scores"].keys() == {"dev"}
+    assert "dev" in (run.path / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(DataError, match=r"no test split .*--data FILE"):
+        evaluate(run)
+
+
+def test_a_run_in_the_way_is_left_alone(tiny_config: MakeConfig, linear_run: Run) -> None:
+    before = {path: path.stat().st_mtime_ns for path in linear_run.path.rglob("*")}
+    with pytest.raises(RunError, match=r"is there already\. Choose another --run, or replace it with --force"):
+        train(tiny_config("model=linear"), linear_run.path)
+    assert {path: path.stat().st_mtime_ns for path in linear_run.path.rglob("*")} == before
+
+
+def test_force_replaces_a_run(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    for ngram in (1, 2):
+        run = train(tiny_config("model=linear", f"model.max_ngram={ngram}"), tmp_path, force=ngram == 2, report=False)
+        (run.path / "note.txt").touch()
+    assert run.config.model.model_dump()["max_ngram"] == 2
+    train(run.config, tmp_path, force=True, report=False)
+    assert not (tmp_path / "note.txt").exists()
+
+
+@pytest.mark.parametrize("present", [["thesis.doc"], ["config.yaml", "data.csv"]], ids=["other", "where init was"])
+def test_force_removes_no_folder_that_is_no_run(tiny_config: MakeConfig, tmp_path: Path, present: list[str]) -> None:
+    for name in present:
+        (tmp_path / name).touch()
+    with pytest.raises(RunError, match=r"is no run directory \(no .* in it\), so --force does not remove it"):
+        train(tiny_config("model=linear"), tmp_path, force=True)
+    assert names(tmp_path) == set(present)
+
+
+def test_a_file_in_the_way(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(RunError, match="is a file; a run needs a directory"):
+        train(tiny_config("model=linear"), tmp_path / "run", force=True)
+
+
+def test_a_misspelt_monitor_is_refused_before_anything_is_written(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"training\.monitor: .*got 'macro_f2'.* Did you mean 'macro_f1'\?"):
+        train(tiny_config("training.monitor=macro_f2"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_dropped_rows_are_listed(tiny_config: MakeConfig, tiny_corpus: dict[str, str], tmp_path: Path) -> None:
+    bad = tmp_path / "train.csv"
+    bad.write_text(Path(tiny_corpus["train"]).read_text(encoding="utf-8") + ",refund\nno label,\n", encoding="utf-8")
+    overrides = ("model=linear", f"data.train={bad}")
+    with pytest.raises(DataError, match=r"data\.bad_rows=drop"):
+        train(tiny_config(*overrides), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    run = train(tiny_config(*overrides, "data.bad_rows=drop"), tmp_path / "run", report=False)
+    rows = [json.loads(line) for line in (run.path / "bad_rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["line"] for row in rows] == [47, 48]
+    assert run.results["bad_rows"] == 2
+    assert run.results["rows"]["train"] == 45
+
+
+class CrashError(Exception):
+    pass
+
+
+def test_a_run_killed_after_an_evaluation_loads_and_exports(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    def crash(*_: Any) -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        train(tiny_config(), tmp_path / "run", callbacks=[keras.callbacks.LambdaCallback(on_test_end=crash)])
+    run = Run.load(tmp_path / "run")
+    assert run.results == {}
+    with pytest.raises(RunError, match=r"has no scores of 'test'; it has none"):
+        run.scores()
+    assert export(run, base=tmp_path / "saved_models").name == "1"
+
+
+def test_a_run_killed_before_says_what_to_do(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    def crash(*_: Any) -> None:
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        train(tiny_config(), tmp_path / "run", callbacks=[keras.callbacks.LambdaCallback(on_train_begin=crash)])
+    with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
+        Run.load(tmp_path / "run")
+
+
+def test_what_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"Expected a run directory with a config\.yaml at .*, found none"):
+        Run.load(tmp_path / "nowhere")
+
+
+def test_a_full_disk_leaves_the_last_good_model(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = run_directory.RunWriter(tmp_path / "run")
+    writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
+    writer.write_model(trained_run.model)
+    good = (tmp_path / "run/model.keras").read_bytes()
+
+    def half_written(_: Any, path: Path) -> None:
+        path.write_bytes(good[: len(good) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_directory, "save_model", half_written)
+    with pytest.raises(OSError, match="No space left"):
+        writer.write_model(trained_run.model)
+    assert (tmp_path / "run/model.keras").read_bytes() == good
+    np.testing.assert_array_equal(
+        Run.load(tmp_path / "run").probabilities(["money back"]), trained_run.probabilities(["money back"])
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a zip"])
+def test_a_damaged_model_says_so(linear_run: Run, tmp_path: Path, content: bytes) -> None:
+    for name in ("config.yaml", "labels.json", "vocabulary.txt"):
+        (tmp_path / name).write_bytes((linear_run.path / name).read_bytes())
+    (tmp_path / "model.keras").write_bytes(content)
+    with pytest.raises(RunError, match=r"model\.keras' cannot be read"):
+        Run.load(tmp_path)
