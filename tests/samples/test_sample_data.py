@@ -30,7 +30,7 @@ def test_every_split_has_every_intent_in_every_language(rows):
     for split in rows.values():
         kinds = Counter((row["label"], row["language"]) for row in split)
         assert len(kinds) == 8 * 3, kinds
-        assert set(row["language"] for row in split) == {"en", "zh", "mixed"}
+        assert {row["language"] for row in split} == {"en", "zh", "mixed"}
 
 
 def test_no_two_rows_share_more_than_sixty_percent_of_their_character_five_grams(rows):

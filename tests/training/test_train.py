@@ -149,12 +149,42 @@ def test_a_run_killed_after_an_evaluation_loads_and_exports(tiny_config: MakeCon
     assert export(run, base=tmp_path / "saved_models").name == "1"
 
 
-def test_a_run_killed_before_says_what_to_do(tiny_config: MakeConfig, tmp_path: Path) -> None:
+def fail_before_the_first_step() -> keras.callbacks.Callback:
     def crash(*_: Any) -> None:
         raise CrashError
 
+    return keras.callbacks.LambdaCallback(on_train_begin=crash)
+
+
+def test_a_run_that_fails_before_it_has_a_model_leaves_nothing_in_the_way(
+    tiny_config: MakeConfig, tmp_path: Path
+) -> None:
     with pytest.raises(CrashError):
-        train(tiny_config(), tmp_path / "run", callbacks=[keras.callbacks.LambdaCallback(on_train_begin=crash)])
+        train(tiny_config(), tmp_path / "run", callbacks=[fail_before_the_first_step()])
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_that_fails_puts_the_one_it_would_have_replaced_back(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    good = train(tiny_config("model=linear"), path, report=False)
+    with pytest.raises(CrashError):
+        train(tiny_config(), path, force=True, callbacks=[fail_before_the_first_step()])
+    assert Run.load(path).results == good.results
+    assert names(tmp_path) == {"run"}
+
+
+def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    good = train(tiny_config("model=linear"), path, report=False)
+    killed = run_directory.RunWriter(path, force=True)
+    killed.write_start(good.config, good.labels, good.tokenizer)
+    run_directory.RunWriter(path, force=True).abandon()
+    assert Run.load(path).results == good.results
+
+
+def test_a_run_without_a_model_says_what_to_do(trained_run: Run, tmp_path: Path) -> None:
+    writer = run_directory.RunWriter(tmp_path / "run")
+    writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
         Run.load(tmp_path / "run")
 

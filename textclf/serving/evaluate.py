@@ -43,7 +43,9 @@ def evaluate(
         raise RunError(f"'{report_dir}' holds a report already. Choose another folder, or replace it with force.")
     if isinstance(model, str | Path):
         model = Run.load(model) if (Path(model) / CONFIG).is_file() else load(model)
-    config = Config.make(override(model.config.model_dump(mode="json"), overrides))
+    # The run's own format says nothing of another source; its name does.
+    formats = [] if source is None else ["data.format=auto"]
+    config = Config.make(override(model.config.model_dump(mode="json"), [*formats, *overrides]))
     split = _split(config, source, model.labels)
     targets = TASKS[config.task].encode(split.labels, model.labels)
     probabilities = model.probabilities(split.texts)

@@ -96,9 +96,12 @@ def model_name(config: Config) -> str:
 class RunWriter:
     """Writes a run directory file by file; each file is whole or not there.
 
+    A run that is replaced stays beside the new one, under a name with a dot, until the new one has a model;
+    `abandon` puts it back, so that a new run that fails costs nothing.
+
     Args:
         path: Where to write; an empty or missing folder, or with `force` a run to replace.
-        force: Whether a run that stands there is removed.
+        force: Whether a run that stands there is replaced.
 
     Raises:
         RunError: Something stands there that may not be replaced.
@@ -107,6 +110,8 @@ class RunWriter:
     def __init__(self, path: Path, force: bool = False) -> None:
         """Make the directory."""
         self.path = path
+        absolute = path.absolute()
+        self._replaced = absolute.with_name(f".{absolute.name}.replaced")
         if path.is_dir() and any(path.iterdir()):
             if not force:
                 raise RunError(f"'{path}' is there already. Choose another --run, or replace it with --force.")
@@ -114,10 +119,26 @@ class RunWriter:
             lacking = [name for name in (CONFIG, LABELS) if not (path / name).is_file()]
             if lacking:
                 raise RunError(f"'{path}' is no run directory (no {lacking[0]} in it), so --force does not remove it.")
-            shutil.rmtree(path)
+            self._set_aside()
         elif path.exists() and not path.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
         path.mkdir(parents=True, exist_ok=True)
+
+    def _set_aside(self) -> None:
+        """Move the run that is replaced; one that was set aside by a run that was killed is the better one."""
+        if self._replaced.exists() and not (self.path / MODEL).is_file():
+            shutil.rmtree(self.path)
+            return
+        shutil.rmtree(self._replaced, ignore_errors=True)
+        self.path.absolute().rename(self._replaced)
+
+    def abandon(self) -> None:
+        """Undo a run that failed before it had a model: remove it, and put the one that it replaced back."""
+        if (self.path / MODEL).is_file():
+            return
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._replaced.exists():
+            self._replaced.rename(self.path.absolute())
 
     def write_start(self, config: Config, labels: list[str], tokenizer: Tokenizer) -> None:
         """Write what is known before training."""
@@ -130,6 +151,7 @@ class RunWriter:
         unfinished = self.path / f"unfinished-{MODEL}"
         save_model(model, unfinished)
         unfinished.replace(self.path / MODEL)
+        shutil.rmtree(self._replaced, ignore_errors=True)
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Write `scores.json`, the last file of a finished run."""

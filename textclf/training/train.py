@@ -64,6 +64,23 @@ def train(
     started = time.perf_counter()
     corpus = load_corpus(config.data, config.seed)
     writer = RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force)
+    try:
+        return _train(config, corpus, writer, callbacks, progress=progress, report=report, started=started)
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _train(
+    config: Config,
+    corpus: Corpus,
+    writer: RunWriter,
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    progress: bool,
+    report: bool,
+    started: float,
+) -> Run:
     if corpus.bad_rows:
         corpus.write_bad_rows(writer.path / BAD_ROWS)
     keras.utils.set_random_seed(config.seed)
@@ -171,9 +188,10 @@ def _report(
         "parameters": f"{results['parameters']:,}",
         "seconds": f"{results['seconds']:,.0f}",
         "peak memory": f"{results['peak_mb']:,} MB",
-        "best step": f"{results['best_step']:,}, by {config.training.monitor} on dev",
         "data fingerprint": results["data_fingerprint"],
     }
+    if results["history"]:
+        facts["best step"] = f"{results['best_step']:,}, by {config.training.monitor} on dev"
     write_report(
         path,
         Evaluation(

@@ -1,0 +1,79 @@
+"""What the pages say is so: links, targets, tables, outputs and the generated page."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from textclf.config import DataConfig
+from textclf.data import Example, problems, read
+from textclf.data.problems import HINTS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "saved_models").glob("*.md")]
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)\s#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    dead = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert not dead
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_make_targets_are_there(path: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets
+
+
+def test_config_page_is_up_to_date() -> None:
+    tool = [sys.executable, "tools/config_page.py"]
+    written = subprocess.run(tool, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    assert page("docs/config.md") == written, "run `python tools/config_page.py > docs/config.md`"
+
+
+@pytest.mark.parametrize("name", ["csv", "tsv", "jsonl", "fasttext"])
+def test_examples_of_formats(name: str, tmp_path: Path) -> None:
+    example = re.search(rf"^```{name}\n(.*?)^```$", page("docs/data.md"), re.MULTILINE | re.DOTALL)
+    assert example is not None
+    path = tmp_path / "example"
+    path.write_text(example[1], encoding="utf-8")
+    rows = list(read(str(path), DataConfig(train="-", format=name)))
+    assert all(isinstance(row, Example) for row in rows)
+    assert [row.label for row in rows[:2] if isinstance(row, Example)] == ["delivery", "refund"]
+    assert len(example[1].splitlines()) == 3
+
+
+def test_every_problem_of_a_row_is_explained() -> None:
+    named = {value for name, value in vars(problems).items() if name.isupper() and isinstance(value, str)}
+    table = page("docs/data.md")
+    assert [problem for problem in [*named, *HINTS.values()] if problem not in table] == []
+
+
+def test_examples_of_tokens() -> None:
+    import tensorflow as tf
+
+    from textclf.text.splitting import split_words
+
+    table = re.search(r"^\| text \| tokens \|\n\|---\|---\|\n((?:\|.*\n)+)", page("docs/models.md"), re.MULTILINE)
+    assert table is not None
+    rows = [[re.findall(r"`([^`]+)`", cell) for cell in row.split(" | ")] for row in table[1].splitlines()]
+    tokens = split_words(tf.constant([text for (text,), _ in rows])).to_list()
+    assert [[token.decode() for token in row] for row in tokens] == [written for _, written in rows]
+
+
+@pytest.mark.slow
+def test_signature_is_as_shown(exported: Path) -> None:
+    shown = re.search(r"signature_def serving_default\n(.*?)^```$", page("docs/export.md"), re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    tool = [Path(sys.executable).with_name("saved_model_cli"), "show", "--dir", exported]
+    tool += ["--tag_set", "serve", "--signature_def", "serving_default"]
+    printed = subprocess.run(tool, capture_output=True, check=True, text=True).stdout
+    assert printed.strip() == shown[1].replace("(-1, 8)", "(-1, 3)").strip()
