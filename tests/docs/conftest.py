@@ -15,7 +15,7 @@ from textclf.config.models import MODELS
 from textclf.data import Example, read
 
 ROOT = Path(__file__).resolve().parents[2]
-ROWS_OF_A_CLASS = 12
+ROWS_OF_A_CLASS = 15
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +48,7 @@ def workspace(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(Config, "make", classmethod(_tiny(Config.make.__func__)))
+    monkeypatch.setattr("textclf.training.train.write_report", lambda *_: None)  # seconds, and tested elsewhere
     models, modules = dict(MODELS), set(sys.modules)
     yield folder
     MODELS.clear()

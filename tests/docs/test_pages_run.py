@@ -1,5 +1,6 @@
 """What the pages tell a reader to type, typed: every `textclf` command and every block of Python, in order."""
 
+import io
 import re
 import shlex
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def run_line(line: str, where: str) -> None:
     words = shlex.split(line, comments=True)
     given = None
     if words[:1] == ["cat"] and words[2:3] == ["|"]:
-        given, words = Path(words[1]).read_bytes(), words[3:]
+        given, words = io.BufferedReader(io.BytesIO(Path(words[1]).read_bytes())), words[3:]
     if not words or words[0] in NOT_RUN:
         return
     assert words[0] == "textclf", f"{where}: who runs '{line}'?"

@@ -1,6 +1,7 @@
 """What the pages say is so: links, targets, tables, outputs and the generated page."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,20 @@ def test_examples_of_tokens() -> None:
     rows = [[re.findall(r"`([^`]+)`", cell) for cell in row.split(" | ")] for row in table[1].splitlines()]
     tokens = split_words(tf.constant([text for (text,), _ in rows])).to_list()
     assert [[token.decode() for token in row] for row in tokens] == [written for _, written in rows]
+
+
+def test_the_tool_that_measures_the_tokenizer_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "texts.tsv"
+    path.write_text("text\tlabel\na parcel\ta\n我的快递\tb\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["tokenizer_speed.py", str(path), "--repeats", "1"])
+    runpy.run_path(str(ROOT / "tools" / "tokenizer_speed.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 texts of 6 characters on average")
+    assert [line.split()[:2] for line in printed.splitlines()[1:]] == [
+        [way, name] for way in ("eager", "tf.data") for name in ("textclf", "TextVectorization", "ratio")
+    ]
 
 
 @pytest.mark.slow

@@ -1,0 +1,114 @@
+"""Measure accuracy on the benchmark sets: `tools/recipes/` over a folder of data, into docs/results.json and .md.
+
+    python tools/accuracy.py --data DATA                       every recipe, seeds 1 2 3
+    python tools/accuracy.py --data DATA --only trec6 linear   recipes whose name holds one of the words
+    python tools/accuracy.py --write-only                      the tables again, from what was measured
+
+DATA holds a folder a set (`trec6/train.tsv.gz`, …); a recipe's paths start there. Each training runs in a process of
+its own, one after the other, so that seconds and peak memory are its own, and leaves one line in runs/accuracy.jsonl;
+what stands there is not run again. Nothing is chosen on test data: recipes were chosen by accuracy on dev.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from textclf.config import Config, load_config
+from textclf.config.files import override
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ROOT / "tools" / "recipes"
+MEASURED = ROOT / "runs" / "accuracy.jsonl"
+FOLDS = 10
+
+
+def main() -> None:
+    """Run what is missing, then write the tables."""
+    options = _options()
+    if options.one is not None:
+        print(json.dumps(measure(*_recipe(options.one, options.data), seed=options.seeds[0])))
+        return
+    if not options.write_only:
+        for name in sorted(path.stem for path in RECIPES.glob("*.yaml")):
+            if not options.only or any(word in name for word in options.only):
+                for seed in options.seeds:
+                    _run_in_process(name, options.data, seed)
+    from results_table import write_results
+
+    write_results(_measured(), ROOT / "docs")
+
+
+def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Train a recipe with one seed, over all folds if it has folds, and return its record."""
+    from textclf.training.train import train
+
+    folds = range(FOLDS) if values["data"].get("folds") else range(1)
+    runs = []
+    for fold in folds:
+        config = Config.make(override(values, [f"seed={seed}", f"data.fold={fold}"]))
+        run = train(config, ROOT / "runs" / "accuracy" / name, force=True, report=False)
+        runs.append(run.results)
+    return {
+        "recipe": name,
+        "seed": seed,
+        "accuracy": [results["scores"]["test"]["accuracy"] for results in runs],
+        "macro_f1": [results["scores"]["test"]["macro"]["f1"] for results in runs],
+        "dev_accuracy": [results["scores"]["dev"]["accuracy"] for results in runs],
+        "seconds": [results["seconds"] for results in runs],
+        "peak_mb": max(results["peak_mb"] for results in runs),
+        "parameters": runs[0]["parameters"],
+    }
+
+
+def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
+    """Return a recipe's name and values with its paths under `data`."""
+    values = load_config(RECIPES / f"{name}.yaml").model_dump(mode="json")
+    for section, field in (
+        ("data", "train"),
+        ("data", "dev"),
+        ("data", "test"),
+        ("data", "folds"),
+        ("model", "vectors"),
+    ):
+        path = values[section].get(field)
+        if isinstance(path, str):
+            values[section][field] = str(data / path)
+    return name, values
+
+
+def _run_in_process(name: str, data: Path, seed: int) -> None:
+    if any(record["recipe"] == name and record["seed"] == seed for record in _measured()):
+        return
+    command = [sys.executable, __file__, "--data", str(data), "--one", name, "--seeds", str(seed)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SystemExit(f"{name} with seed {seed} failed:\n{result.stderr[-4000:]}")
+    record = json.loads(result.stdout.splitlines()[-1])
+    MEASURED.parent.mkdir(exist_ok=True)
+    with MEASURED.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record) + "\n")
+    accuracy = sum(record["accuracy"]) / len(record["accuracy"])
+    print(f"{name:40} seed {seed}  accuracy {accuracy:.4f}  {sum(record['seconds']):.0f} s", flush=True)
+
+
+def _measured() -> list[dict[str, Any]]:
+    if not MEASURED.is_file():
+        return []
+    return [json.loads(line) for line in MEASURED.read_text(encoding="utf-8").splitlines()]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the benchmark sets")
+    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="recipes whose name holds one of these")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--write-only", action="store_true", help="write the tables from what was measured")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
