@@ -1,5 +1,6 @@
 """Ctrl-C at any moment keeps the best weights so far; so does a crash, on disk."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -73,3 +74,36 @@ def test_ctrl_c_while_the_model_is_written_writes_it_again(prepare: Prepare) -> 
     state = prepared.fit(prepared.trainer(save_best=save))
     assert state.interrupted
     assert len(calls) == 2
+
+
+class RaisesInItsDestructor:
+    """Ctrl-C arrives while Python runs a destructor, where it swallows every exception."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("inside_a_destructor", [False, True])
+def test_a_real_ctrl_c_is_never_lost(prepare: Prepare, inside_a_destructor: bool) -> None:
+    def press(batch: int, logs: Any = None) -> None:
+        del logs
+        if batch == 0:
+            RaisesInItsDestructor() if inside_a_destructor else signal.raise_signal(signal.SIGINT)
+
+    prepared = prepare("training.epochs=50", "training.patience=0")
+    state = prepared.fit(prepared.trainer(callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=press)]))
+    assert state.interrupted
+    assert (state.step, len(state.history)) == (1, 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_second_ctrl_c_stops_at_once(prepare: Prepare) -> None:
+    def press(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    prepared = prepare("training.epochs=50")
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=press, on_test_begin=press)
+    trainer = prepared.trainer(callbacks=[watch])
+    with pytest.raises(KeyboardInterrupt):  # a third one, while the weights are scored for the second
+        prepared.fit(trainer)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

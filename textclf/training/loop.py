@@ -16,6 +16,7 @@ from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.tasks import SingleLabel
 from textclf.text.batches import make_dataset, plan_epoch
+from textclf.training.interruption import on_ctrl_c
 from textclf.training.prediction import Encoded, Outcome, Predictor
 from textclf.training.schedules import make_optimizer
 from textclf.training.step import TrainStep
@@ -95,7 +96,6 @@ class Trainer:
             RunError: The loss is no finite number any more.
         """
         config, state = self.config, self.state
-        lengths = train.lengths
         steps_per_epoch = -(-len(train) // config.batch_size)
         optimizer = make_optimizer(config, config.epochs * steps_per_epoch)
         self.model.optimizer = optimizer  # where Keras' callbacks look for it
@@ -106,15 +106,9 @@ class Trainer:
         callbacks.on_train_begin()
         self._open_window()
         try:
-            while state.epoch < config.epochs and not self.model.stop_training:
-                plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
-                callbacks.on_epoch_begin(state.epoch)
-                self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
-                callbacks.on_epoch_end(state.epoch, self._logs())
-                state.epoch += 1
-            if not state.history or state.history[-1]["step"] < state.step:
-                self._evaluate(dev, callbacks)
-        except KeyboardInterrupt:
+            with on_ctrl_c(self._interrupt):
+                self._epochs(step, train, dev, callbacks)
+        except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
             state.interrupted = True
             if not self._best_weights:
                 self._evaluate(dev, callbacks)
@@ -123,6 +117,21 @@ class Trainer:
             self._save_best(self.model)  # Ctrl-C may have come while it was written
         callbacks.on_train_end(self._logs())
         return state
+
+    def _interrupt(self) -> None:
+        self.state.interrupted = self.model.stop_training = True
+
+    def _epochs(self, step: TrainStep, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
+        """Train until the epochs are over or somebody stops, and score the last weights too."""
+        config, state, lengths = self.config, self.state, train.lengths
+        while state.epoch < config.epochs and not self.model.stop_training:
+            plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
+            callbacks.on_epoch_begin(state.epoch)
+            self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
+            callbacks.on_epoch_end(state.epoch, self._logs())
+            state.epoch += 1
+        if not state.history or state.history[-1]["step"] < state.step:
+            self._evaluate(dev, callbacks)
 
     def _epoch(
         self, step: TrainStep, batches: tf.data.Dataset, dev: Encoded, callbacks: keras.callbacks.CallbackList
