@@ -22,12 +22,13 @@ $(INSTALLED): requirements.txt setup.py
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Trained and exported once; again if the samples changed since, or if either is gone.
 quickstart: $(INSTALLED)
-	@if [ $(RUN)/exported -nt textclf/samples/quickstart.yaml ]; then \
+	@newest=$$(ls -t saved_models/quickstart/*/saved_model.pb 2>/dev/null | head -n 1); \
+	if [ -n "$$newest" ] && [ -f $(RUN)/scores.json ] && [ -z "$$(find textclf/samples -type f -newer "$$newest")" ]; then \
 		echo "$(RUN) is trained already; its scores on test:"; $(BIN)/textclf evaluate $(RUN); \
 	else \
-		$(BIN)/textclf train textclf/samples/quickstart.yaml --run $(RUN) --force \
-		&& $(BIN)/textclf export $(RUN) && touch $(RUN)/exported; \
+		$(BIN)/textclf train textclf/samples/quickstart.yaml --run $(RUN) --force && $(BIN)/textclf export $(RUN); \
 	fi
 	@echo; echo "The newest version under saved_models/quickstart, loaded in a new process, says:"
 	@$(BIN)/textclf predict saved_models/quickstart \

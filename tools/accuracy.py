@@ -1,15 +1,18 @@
 """Measure accuracy on the benchmark sets: `tools/recipes/` over a folder of data, into docs/results.json and .md.
 
     python tools/accuracy.py --data DATA                       every recipe, seeds 1 2 3
-    python tools/accuracy.py --data DATA --only trec6 linear   recipes whose name holds one of the words
+    python tools/accuracy.py --data DATA --only 'trec6-*'      recipes whose name fits a pattern
     python tools/accuracy.py --write-only                      the tables again, from what was measured
 
 DATA holds a folder a set (`trec6/train.tsv.gz`, …); a recipe's paths start there. Each training runs in a process of
-its own, one after the other, so that seconds and peak memory are its own, and leaves one line in runs/accuracy.jsonl;
-what stands there is not run again. Nothing is chosen on test data: recipes were chosen by accuracy on dev.
+its own, one after the other, so that seconds and memory are its own, and leaves one line in docs/results.raw.jsonl;
+what stands there with the same resolved config is not run again. Nothing is chosen on test data: recipes were compared
+by their accuracy on dev.
 """
 
 import argparse
+import fnmatch
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,7 +24,7 @@ from textclf.config.files import override
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "tools" / "recipes"
-MEASURED = ROOT / "runs" / "accuracy.jsonl"
+MEASURED = ROOT / "docs" / "results.raw.jsonl"
 FOLDS = 10
 
 
@@ -33,12 +36,13 @@ def main() -> None:
         return
     if not options.write_only:
         for name in sorted(path.stem for path in RECIPES.glob("*.yaml")):
-            if not options.only or any(word in name for word in options.only):
+            if not options.only or any(fnmatch.fnmatchcase(name, pattern) for pattern in options.only):
                 for seed in options.seeds:
                     _run_in_process(name, options.data, seed)
     from results_table import write_results
 
-    write_results(_measured(), ROOT / "docs")
+    current = [record for record in _measured() if record["config"] == fingerprint(record["recipe"])]
+    write_results(current, ROOT / "docs")
 
 
 def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -54,6 +58,7 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
     return {
         "recipe": name,
         "seed": seed,
+        "config": fingerprint(name),
         "accuracy": [results["scores"]["test"]["accuracy"] for results in runs],
         "macro_f1": [results["scores"]["test"]["macro"]["f1"] for results in runs],
         "dev_accuracy": [results["scores"]["dev"]["accuracy"] for results in runs],
@@ -61,6 +66,16 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
         "peak_mb": max(results["peak_mb"] for results in runs),
         "parameters": runs[0]["parameters"],
     }
+
+
+def fingerprint(name: str) -> str:
+    """Return a hash of a recipe's resolved config, so that a figure never outlives what it was measured with.
+
+    Of the data section only what the recipe says counts: a new way to read files changes no figure.
+    """
+    config = load_config(RECIPES / f"{name}.yaml")
+    values = [config.model_dump(mode="json", exclude={"data"}), config.data.model_dump(mode="json", exclude_unset=True)]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
@@ -80,14 +95,14 @@ def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _run_in_process(name: str, data: Path, seed: int) -> None:
-    if any(record["recipe"] == name and record["seed"] == seed for record in _measured()):
+    config = fingerprint(name)
+    if any((record["recipe"], record["seed"], record["config"]) == (name, seed, config) for record in _measured()):
         return
     command = [sys.executable, __file__, "--data", str(data), "--one", name, "--seeds", str(seed)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode:
         raise SystemExit(f"{name} with seed {seed} failed:\n{result.stderr[-4000:]}")
     record = json.loads(result.stdout.splitlines()[-1])
-    MEASURED.parent.mkdir(exist_ok=True)
     with MEASURED.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     accuracy = sum(record["accuracy"]) / len(record["accuracy"])
@@ -103,7 +118,7 @@ def _measured() -> list[dict[str, Any]]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the benchmark sets")
-    parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="recipes whose name holds one of these")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PATTERN", help="recipes whose name fits one")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--write-only", action="store_true", help="write the tables from what was measured")
     parser.add_argument("--one", help=argparse.SUPPRESS)
