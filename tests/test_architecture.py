@@ -12,7 +12,19 @@ PACKAGE = Path(textclf.__file__).parent
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 # A package may import those that stand after it.
-ORDER = ["cli", "serving", "training", "evaluation", "models", "text", "data", "config", "errors"]
+ORDER = [
+    "cli",
+    "serving",
+    "training",
+    "evaluation",
+    "models",
+    "text",
+    "data",
+    "config",
+    "errors",
+    "startup",
+    "terminal",
+]
 
 
 def module_of(path: Path) -> str:

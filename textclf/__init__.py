@@ -4,10 +4,10 @@ Raw strings in, label names out: the tokenizer, the model and the labels are one
 
 Example:
     >>> import textclf
-    >>> config = textclf.load_config(None, ["data.train=sample:train", "model=linear"])
-    >>> run = textclf.train(config, "runs/demo")  # doctest: +SKIP
-    >>> path = textclf.export("runs/demo", name="demo")  # doctest: +SKIP
-    >>> textclf.load(path).predict(["Where is my parcel?"])[0].label  # doctest: +SKIP
+    >>> config = textclf.init("sample:train", ["model=linear"], name="demo")
+    >>> run = textclf.train(config, "runs/demo")
+    >>> path = textclf.export("runs/demo")
+    >>> textclf.load(path).predict(["Where is my parcel?"])[0].label
     'delivery'
 
 Importing this package does not import TensorFlow; the first name that needs it does.
@@ -16,14 +16,18 @@ Importing this package does not import TensorFlow; the first name that needs it 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from textclf.startup import import_tensorflow
+
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from textclf.config import Config, load_config
+    from textclf.data.init import init
     from textclf.errors import ConfigError, DataError, ExportError, RunError, TextclfError
     from textclf.serving.classifier import Classifier, Prediction, load
     from textclf.serving.evaluate import evaluate
     from textclf.serving.export import export
+    from textclf.text.check import check
     from textclf.training.run_directory import Run
     from textclf.training.train import train
 
@@ -37,12 +41,16 @@ _WHERE = {
     "Run": "textclf.training.run_directory",
     "RunError": "textclf.errors",
     "TextclfError": "textclf.errors",
+    "check": "textclf.text.check",
     "evaluate": "textclf.serving.evaluate",
     "export": "textclf.serving.export",
+    "init": "textclf.data.init",
     "load": "textclf.serving.classifier",
     "load_config": "textclf.config",
     "train": "textclf.training.train",
 }
+
+_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.training.")
 
 __all__ = [
     "Classifier",
@@ -54,8 +62,10 @@ __all__ = [
     "Run",
     "RunError",
     "TextclfError",
+    "check",
     "evaluate",
     "export",
+    "init",
     "load",
     "load_config",
     "train",
@@ -66,6 +76,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for (PEP 562)."""
     if name not in _WHERE:
         raise AttributeError(f"module 'textclf' has no attribute '{name}'")
+    if _WHERE[name].startswith(_WITH_TENSORFLOW):
+        import_tensorflow()
     return getattr(importlib.import_module(_WHERE[name]), name)
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +79,39 @@ def test_init_replaces_nothing_without_force(textclf: Command, messages: str, tm
     assert textclf("init", messages, "--out", "-").stdout.startswith("# What textclf trains on My messages.csv.")
 
 
+def test_the_next_command_can_be_pasted(
+    textclf: Command, messages: str, tmp_path: Path, trained_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "it's mine").mkdir()
+    shown = textclf("init", messages, "--out", "it's mine/config.yaml").stdout
+    config = shown.rpartition("textclf train ")[2].strip().removesuffix(".")
+    assert shlex.split(config) == ["it's mine/config.yaml"]
+    monkeypatch.setattr("textclf.training.train.train", lambda *_, **__: replace(trained_run, path=Path("it's mine")))
+    shown = textclf("train", "it's mine/config.yaml", "--quiet").stdout
+    assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "export", "it's mine"]
+    assert shlex.split(shown.rpartition("TensorBoard:")[2].splitlines()[0])[-1] == "it's mine/logs"
+    monkeypatch.setattr("textclf.serving.export.export", lambda *_: Path("it's mine/tiny/1"))
+    shown = textclf("export", "runs/tiny").stdout
+    assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "predict", "it's mine/tiny", "a text"]
+
+
+def test_init_and_check_are_functions_of_the_package(textclf: Command, messages: str, tmp_path: Path) -> None:
+    import textclf as package
+
+    textclf("init", messages, "--set", "model=linear", "--name", "routes")
+    config = package.init(messages, ["model=linear"], name="routes")
+    assert config == package.load_config(tmp_path / "config.yaml")
+    assert package.check(config).to_text() == textclf("check", "config.yaml").stdout.removesuffix("\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["init", "nowhere.csv"], "nowhere.csv"),
         (["train", "nowhere.yaml"], "No config file at 'nowhere.yaml'. Write one for your data with `textclf init"),
         (["check", "nowhere.yaml"], "No config file at 'nowhere.yaml'"),
-        (["evaluate", "nowhere"], "'nowhere'"),
+        (["evaluate", "nowhere"], "No run or export at 'nowhere'."),
+        (["evaluate", "nowhere", "--set", "seed=7"], "--data FILE"),
         (["export", "nowhere"], "Expected a run directory with a config.yaml at 'nowhere', found none."),
         (["predict", "nowhere", "x"], "No export at 'nowhere'. `textclf export RUN` makes one"),
         (["train", "bad.yaml", "--set", "training.epoch=3"], "Did you mean 'epochs'?"),

@@ -20,7 +20,8 @@ OPTIONS = {
     "train": ["--set KEY=VALUE", "--run", "--force", "--quiet"],
     "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
     "predict": [
-        "--file", "--text-column", "--input-format", "--encoding", "--format [tsv|jsonl]", "--all-scores", "--out",
+        "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
+        "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
         "--force",
     ],
     "export": ["--name", "--base"],

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import Result
 
+from textclf.config import dump_config, load_config
 from textclf.serving.classifier import Classifier, load
 
 Command = Callable[..., Result]
@@ -89,6 +91,65 @@ def test_files(textclf: Command, exported: Path, tmp_path: Path, kind: str) -> N
 def test_standard_input(textclf: Command, exported: Path, arguments: list[str]) -> None:
     result = textclf("predict", exported, *arguments, stdin="parcel late\r\n退款\nno line end".encode())
     assert [row[2] for row in table(result.stdout)[1:]] == ["parcel late", "退款", "no line end"]
+
+
+@pytest.fixture
+def from_other_data(exported: Path, tmp_path: Path) -> Path:
+    """An export of a run whose data is a table in gb18030 without a header, where quotes are characters."""
+    copy = shutil.copytree(exported, tmp_path / "model/1")
+    config = load_config(exported / "assets.extra/config.yaml")
+    written = {"encoding": "gb18030", "text_column": "2", "header": False, "quoting": "none", "delimiter": ";"}
+    config = config.model_copy(update={"data": config.data.model_copy(update=written)})
+    (copy / "assets.extra/config.yaml").write_text(dump_config(config), encoding="utf-8")
+    return copy
+
+
+def test_a_file_is_read_as_the_training_data_was(textclf: Command, from_other_data: Path, tmp_path: Path) -> None:
+    rows = '1;"退款;a\n2;包裹" late;b\n'
+    (tmp_path / "new.csv").write_bytes(rows.encode("gb18030"))
+    expected = ['"退款', '包裹" late']
+    result = textclf("predict", from_other_data, "--file", "new.csv")
+    assert [row[2] for row in table(result.stdout)[1:]] == expected
+    assert result.stderr == ""
+    result = textclf("predict", from_other_data, stdin="退款\n".encode("gb18030"))
+    assert [row[2] for row in table(result.stdout)[1:]] == ["退款"]
+
+    (tmp_path / "new.csv").write_text('id,body\n1,"退款, bitte"\n', encoding="utf-8")
+    options = ["--encoding", "utf-8", "--text-column", "body", "--header", "--quoting", "standard", "--delimiter", ","]
+    result = textclf("predict", from_other_data, "--file", "new.csv", *options)
+    assert [row[2] for row in table(result.stdout)[1:]] == ["退款, bitte"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("a.csv", ["--text-column", "body"], "Name the right one with --text-column. If the file has no line of names "
+         "at its top, set --no-header and call the columns 1, 2"),
+        ("a.csv", ["--encoding", "uft-8"], "--encoding: expected the name of a character encoding"),
+        ("a.dat", [], "name the format with --input-format."),
+        ("a.csv", ["--input-format", "cvs"], "--input-format: expected 'lines', 'csv'"),
+        ("b.csv", ["--no-header", "--text-column", "1"], "line 2: expected 2 fields, got 1"),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_commands_own_options_and_leaves_no_output(
+    textclf: Command, exported: Path, tmp_path: Path, name: str, options: list[str], message: str
+) -> None:
+    for file in ("a.csv", "a.dat"):
+        (tmp_path / file).write_text("id,text\n1,parcel\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("a,b\nc\n", encoding="utf-8")
+    result = textclf("predict", exported, "--file", name, *options, exit_code=1)
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert "data." not in result.stderr
+
+
+def test_what_could_not_be_decoded_is_counted(textclf: Command, exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_bytes("caf\u00e9 \ufffd\n".encode() + b"caf\xe9\nna\xefve\n")
+    result = textclf("predict", exported, "--file", "texts.txt")
+    assert [row[2] for row in table(result.stdout)[1:]] == ["café \ufffd", "caf\ufffd", "na\ufffdve"]
+    assert result.stderr.startswith("Read as U+FFFD, because they are not in the encoding: 2 pieces of the input.")
+    result = textclf("predict", exported, "--file", "texts.txt", "--encoding", "latin-1")
+    assert result.stderr == ""
 
 
 def test_nothing_in_nothing_out(textclf: Command, exported: Path) -> None:

@@ -44,6 +44,49 @@ def test_a_value_can_hold_an_equals_sign() -> None:
     assert override({}, ["data.train=a=b.csv"]) == {"data": {"train": "a=b.csv"}}
 
 
+@pytest.mark.parametrize(
+    "text", ["my file #2.csv", "a: b.csv", "[a].csv", "{x", "2020-01-01", "12", "1e3", "null", "no", "-", "'a' b.csv"]
+)
+def test_a_string_is_taken_as_it_stands(text: str) -> None:
+    config = load_config(None, [f"data.train={text}", f"data.text_column={text}"])
+    assert (config.data.train, config.data.text_column) == (text, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("my file #2.csv", "my file #2.csv"),
+        ("a: b.csv", "a: b.csv"),
+        ("'0.2'", "0.2"),
+        ('"a\\tb.csv"', "a\tb.csv"),
+        ("0.2", 0.2),
+        ("2e-1", 0.2),
+        ("null", None),
+    ],
+)
+def test_a_source_or_a_share_or_nothing(text: str, value: str | float | None) -> None:
+    assert load_config(None, ["data.train=x", f"data.test={text}"]).data.test == value
+
+
+def test_a_string_or_nothing() -> None:
+    overrides = ["data.train=x", "model.vectors=vectors #1.txt", "model.vectors_mode=static", "data.folds=12"]
+    config = load_config(None, overrides)
+    assert (config.model.vectors, config.data.folds) == ("vectors #1.txt", "12")  # type: ignore[attr-defined]
+    assert load_config(None, [*overrides, "data.folds=null"]).data.folds is None
+    with pytest.raises(ConfigError, match=r"data\.train: expected a string, got None"):
+        load_config(None, ["data.train="])
+
+
+@pytest.mark.parametrize("inside", ["x.csv", 0.5, ["a"], False])
+def test_an_option_of_what_is_no_mapping_is_refused(inside: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        override({"data": inside}, ["data.dev=dev.csv"])
+    assert f"--set data.dev: expected 'data' to be a mapping of options, but it is {inside!r}. Give" in str(
+        caught.value
+    )
+    assert override({"data": None}, ["data.dev=dev.csv"]) == {"data": {"dev": "dev.csv"}}
+
+
 def test_override_leaves_its_input_alone() -> None:
     values = {"training": {"epochs": 3}}
     assert override(values, ["training.epochs=4"]) == {"training": {"epochs": 4}}

@@ -112,9 +112,51 @@ def test_vectors_without_their_mode_are_one_problem_said_once(model: dict[str, A
     assert line.count("model") == 1
 
 
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (
+            {"encoding": "window-1252"},
+            "data.encoding: expected the name of a character encoding such as utf-8, windows-1252 or gb18030, "
+            "got 'window-1252'. Did you mean 'windows-1252'?",
+        ),
+        (
+            {"encoding": "zlib"},  # a codec, but one from bytes to bytes
+            "data.encoding: expected the name of a character encoding such as utf-8, windows-1252 or gb18030, "
+            "got 'zlib'.",
+        ),
+        ({"label_column": "text"}, "data: text_column and label_column are both 'text'; they must differ"),
+        (
+            {"folds": "folds.txt", "test": "test.csv"},
+            "data: folds makes the test split, so test cannot name a source; take one of the two out",
+        ),
+        *(
+            (
+                {"delimiter": delimiter},
+                "data.delimiter: expected one character such as ';' or '|', neither a quote nor a line end, "
+                f"got {delimiter!r}",
+            )
+            for delimiter in ("", ";;", '"', "\n", "\r", "\0")
+        ),
+    ],
+)
+def test_what_no_file_can_be_read_with_is_refused_before_any_is(data: dict[str, Any], line: str) -> None:
+    assert problems(data={"train": "x"} | data) == [line]
+
+
+def test_a_misspelt_score_is_refused() -> None:
+    (line,) = problems(training={"monitor": "macro_f2"})
+    assert line.startswith("training.monitor: expected one of 'accuracy', 'macro_f1', ")
+    assert line.endswith("got 'macro_f2'. Did you mean 'macro_f1'?")
+
+
 def test_every_problem_is_said_at_once() -> None:
     lines = problems(
-        seed=-1, data={"dev": 2.0, "epoch": 3}, model="linnear", training={"epochs": "5", "batch_size": 0}, zzz=1
+        seed=-1,
+        data={"dev": 2.0, "epoch": 3},
+        model="linnear",
+        training={"epochs": "5", "batch_size": 0, "monitor": "f2"},
+        zzz=1,
     )
     paths = {line.partition(":")[0] for line in lines}
     assert paths == {
@@ -125,9 +167,10 @@ def test_every_problem_is_said_at_once() -> None:
         "model",
         "training.epochs",
         "training.batch_size",
+        "training.monitor",
         "zzz",
     }
-    assert len(lines) == 8
+    assert len(lines) == 9
 
 
 def test_no_word_of_pydantic_and_no_endless_value() -> None:

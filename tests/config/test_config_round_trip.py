@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from textclf.config import Config, dump_config, load_config
 from textclf.config.comments import comment_config
+from textclf.config.fields import leaf_paths
 from textclf.config.files import override
-from textclf.config.problems import leaf_paths
+from textclf.config.scores import SCORES
 from textclf.errors import ConfigError
 
 counts = st.integers(1, 10**6)
@@ -39,12 +40,18 @@ data = st.fixed_dictionaries(
         "test": sources | st.none(),
         "text_column": strings,
         "label_column": strings,
+        "delimiter": st.none() | st.characters(exclude_categories=["Cs"], exclude_characters='"\r\n\0'),
         "header": st.booleans(),
-        "encoding": strings,
+        "encoding": st.sampled_from(["utf-8", "GB18030", "windows-1252", "utf_16"]),
         "folds": strings | st.none(),
         "fold": st.integers(0, 100),
         "bad_rows": st.sampled_from(["stop", "drop"]),
     },
+).filter(
+    lambda values: (
+        values.get("text_column", "text") != values.get("label_column", "label")
+        and not (isinstance(values.get("folds"), str) and isinstance(values.get("test"), str))
+    )
 )
 textcnn = st.fixed_dictionaries(
     {},
@@ -60,7 +67,13 @@ textcnn = st.fixed_dictionaries(
 vectors = st.fixed_dictionaries({"vectors": strings, "vectors_mode": st.sampled_from(["static", "multichannel"])})
 linear = st.fixed_dictionaries({"name": st.just("linear")}, optional={"max_ngram": st.integers(1, 3)})
 training = st.fixed_dictionaries(
-    {}, optional={"epochs": counts, "learning_rate": st.floats(1e-12, 10.0), "monitor": strings, "warmup": shares}
+    {},
+    optional={
+        "epochs": counts,
+        "learning_rate": st.floats(1e-12, 10.0),
+        "monitor": st.sampled_from([*SCORES]),
+        "warmup": shares,
+    },
 )
 configs = st.fixed_dictionaries(
     {"data": data},

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from textclf.config import DataConfig
 from textclf.data import DataCheck, check
-from textclf.data.table import aligned, display_width
+from textclf.data.table import aligned
+from textclf.terminal import display_width
 
 
 def count_tokens(texts: list[str]) -> NDArray[Any]:

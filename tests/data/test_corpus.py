@@ -88,11 +88,6 @@ def test_a_label_of_one_fold_only_is_unseen(write: Write, tmp_path: Path) -> Non
         load(train=path, folds=str(tmp_path / "folds.txt"), fold=1)
 
 
-def test_folds_and_a_test_source_contradict(write: Write) -> None:
-    with pytest.raises(DataError, match=r"data\.folds makes the test split"):
-        load(train=write("a.tsv", rows(9)), folds="folds.txt", test="test.tsv")
-
-
 BAD = [("", "a"), ("x", ""), ("\0", "a"), (" ", "b"), ("x", "c\td")]
 
 
@@ -143,7 +138,6 @@ def test_what_always_stops(write: Write, bad_rows: str) -> None:
             r"data\.dev has 3 rows, fewer than the 5 classes.*'d', 'e'",
         ),
         ({"train": many, "dev": 0.1}, r"data\.dev: 3 of 30 rows are too few to hold each of the 5 classes"),
-        ({"train": many, "label_column": "text"}, "both 'text'"),
     ):
         with pytest.raises(DataError, match=message):
             load(**({"test": None, "bad_rows": bad_rows} | options))

@@ -88,6 +88,22 @@ def test_quoting(tmp_path: Path, name: str, wrap: str, expected: str) -> None:
     assert found.labels_found == ["neg", "pos"]
 
 
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_delimiters(tmp_path: Path, delimiter: str, quote: str) -> None:
+    rows = [(f"{quote}{text}{quote}", label) for text, label in SENTENCES]  # two of them with a comma inside
+    path = write(tmp_path / "a.csv", table([("text, as said", "label"), *rows], delimiter))
+    found = guess(path)
+    assert (found.format, found.delimiter, found.quoting) == ("csv", delimiter, "auto")
+    assert (found.text_column, found.labels_found) == ("text, as said", ["neg", "pos"])
+
+
+def test_the_usual_delimiter_wins(tmp_path: Path) -> None:
+    content = table([("text", "label"), *((f"one; two | three {index}", "xy"[index % 2]) for index in range(6))], ",")
+    assert guess(write(tmp_path / "a.csv", content)).delimiter is None
+    assert guess(write(tmp_path / "a.data", content.replace(",", ";").replace("; ", ", "))).delimiter == ";"
+
+
 def test_jsonl(tmp_path: Path) -> None:
     content = "".join(json.dumps({"id": n, "said": t, "ok": y == "pos"}) + "\n" for n, (t, y) in enumerate(SENTENCES))
     for name in ("a.jsonl", "a.txt"):
@@ -147,7 +163,7 @@ def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "text;label\none;x\n", "a single column, 'text;label'.*separated by ';'"),
+        ("a.csv", "text\none\n", "a single column, 'text'; expected texts and labels"),
         ("a.csv", "", "holds no rows"),
         ("a.jsonl", "", "holds no JSON objects"),
         ("a.txt", "just a line\n", "first line is 'just a line'.*__label__NAME the text"),

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textclf.config import DataConfig
-from textclf.data import BadRow, Example, format_of, problems, read
+from textclf.data import BadRow, Example, format_of, iter_texts, problems, read
 from textclf.data.examples import Row
 from textclf.data.readers import FORMATS
 from textclf.errors import DataError, TextclfError
@@ -197,9 +197,25 @@ def test_encodings_work_when_named(tmp_path: Path, format_name: str, encoding: s
 def test_an_unknown_encoding_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,label\n")
     with pytest.raises(DataError, match=r"data\.encoding: expected .* got 'window-1252'\. Did you mean 'windows-1252'"):
-        rows_of(path, encoding="window-1252")
+        list(iter_texts(str(path), encoding="window-1252"))
     with pytest.raises(DataError, match=r"got 'hex'"):
-        rows_of(path, encoding="hex")
+        list(iter_texts(str(path), encoding="hex"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@pytest.mark.parametrize("delimiter", [";", "|", "\t", ",", "§"])
+def test_any_character_can_stand_between_fields(tmp_path: Path, suffix: str, delimiter: str) -> None:
+    path = write(tmp_path / f"a.{suffix}", f"text{delimiter}label\none: two{delimiter}x\n")
+    assert pairs(rows_of(path, delimiter=delimiter)) == [("one: two", "x")]
+    assert list(iter_texts(str(path), delimiter=delimiter)) == ["one: two"]
+
+
+def test_a_file_with_another_delimiter_says_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "text;label\none;x\n")
+    with pytest.raises(DataError, match=r"no column 'text'; it has 'text;label'.*separated by ';': .*data\.delimiter"):
+        rows_of(path)
+    with pytest.raises(DataError, match=r"data\.delimiter: expected one character such as ';'.*, got ';;'"):
+        list(iter_texts(str(path), delimiter=";;"))
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
@@ -423,7 +439,9 @@ def test_samples_are_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "samples").mkdir()
     write(tmp_path / "samples" / "dev.csv", 'text,label,language\n"fine, thanks",smalltalk,en\n')
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
-    config = DataConfig(train="sample:dev", format="jsonl", header=False, quoting="none", encoding="utf-16")
+    config = DataConfig(
+        train="sample:dev", format="jsonl", header=False, quoting="none", encoding="utf-16", delimiter=";"
+    )
     assert list(read("sample:dev", config)) == [Example("fine, thanks", "smalltalk", "sample:dev", 2)]
     with pytest.raises(DataError, match=r"no 'sample:tset'.*'sample:train'.*Did you mean 'sample:test'"):
         list(read("sample:tset", config))

@@ -78,6 +78,17 @@ def test_it_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [next(stream) for _ in range(3)] == ["line"] * 3
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_in_one_column_an_empty_line_is_an_empty_text(tmp_path: Path, name: str) -> None:
+    assert list(iter_texts(write(tmp_path / name, "text\none\n\ntwo\n\n"))) == ["one", "", "two", ""]
+    path = write(tmp_path / name, "\r\none\r\n\r\ntwo\r\n")
+    assert list(iter_texts(path, header=False, text_column="1")) == ["", "one", "", "two"]
+
+
+def test_in_several_columns_an_empty_line_is_no_row(tmp_path: Path) -> None:
+    assert list(iter_texts(write(tmp_path / "a.csv", "\ntext,id\none,1\n\ntwo,2\n\n"))) == ["one", "two"]
+
+
 def test_undecodable_bytes_do_not_end_the_stream(tmp_path: Path) -> None:
     assert list(iter_texts(write(tmp_path / "a.txt", b"caf\xe9\nnext\n"))) == ["caf\ufffd", "next"]
     assert list(iter_texts(write(tmp_path / "b.txt", b"caf\xe9\n"), encoding="windows-1252")) == ["café"]

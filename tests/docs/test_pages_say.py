@@ -74,11 +74,11 @@ def test_the_tool_that_measures_the_tokenizer_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "texts.tsv"
-    path.write_text("text\tlabel\na parcel\ta\n我的快递\tb\n", encoding="utf-8")
+    path.write_text("text\tlabel\n" + "a parcel\ta\n我的快递\tb\n" * 2, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["tokenizer_speed.py", str(path), "--repeats", "1"])
     runpy.run_path(str(ROOT / "tools" / "tokenizer_speed.py"), run_name="__main__")
     printed = capsys.readouterr().out
-    assert printed.startswith("2 texts of 6 characters on average")
+    assert printed.startswith("4 texts of 6 characters on average")
     assert [line.split()[:2] for line in printed.splitlines()[1:]] == [
         [way, name] for way in ("eager", "tf.data") for name in ("textclf", "TextVectorization", "ratio")
     ]

@@ -131,6 +131,24 @@ def test_a_model_without_epochs_and_without_mistakes(tmp_path, evaluation):
 
 
 @pytest.mark.usefixtures("blank_plots")
+def test_a_history_that_was_not_recorded(tmp_path, evaluation):
+    page = write_report(tmp_path, evaluation(history=None)).read_text(encoding="utf-8")
+    assert "They were not recorded." in page
+    assert "it is not trained in epochs" not in page
+
+
+@pytest.mark.usefixtures("blank_plots")
+def test_data_that_is_none_of_the_runs_is_called_so(tmp_path, evaluation):
+    page = write_report(tmp_path / "other", evaluation(split="new.csv", command="textclf evaluate a <b>"))
+    page = page.read_text(encoding="utf-8")
+    assert "Scored on other data than the run's: “new.csv”" in page
+    assert "<pre>textclf evaluate a &lt;b&gt;</pre>" in page
+    page = write_report(tmp_path / "own", evaluation()).read_text(encoding="utf-8")
+    assert "Scored on the split “test”" in page
+    assert "textclf evaluate" not in page
+
+
+@pytest.mark.usefixtures("blank_plots")
 def test_a_class_without_rows_has_no_average_precision(tmp_path, evaluation):
     made = evaluation(rows=2, targets=np.array([0, 1]), probabilities=np.full((2, 3), 1 / 3, np.float32))
     page = write_report(tmp_path, made).read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 
+from textclf.config.scores import SCORES as REGISTERED
 from textclf.errors import ConfigError, DataError
 from textclf.evaluation import SCORES, Scores, confusion_matrix, score
 
@@ -133,6 +134,7 @@ def test_json_without_a_matrix_is_refused():
 def test_every_registered_score_is_the_one_its_name_says():
     scores = Scores.from_confusion([[3, 1, 0], [0, 4, 2], [1, 0, 0]], ["a", "b", "c"])
     assert scores.headline().keys() == SCORES.keys()
+    assert SCORES.keys() == REGISTERED.keys()
     assert score("accuracy")(scores) == scores.accuracy
     for average in ("macro", "micro", "weighted"):
         for part in ("precision", "recall", "f1"):

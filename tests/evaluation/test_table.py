@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf.evaluation import Scores
-from textclf.evaluation.table import display_width, shorten
+from textclf.evaluation.table import shorten
+from textclf.terminal import display_width
 
 
 def test_rows_line_up_also_with_chinese_labels():

@@ -10,7 +10,7 @@ import tensorflow as tf
 import yaml
 
 import textclf
-from textclf.config.problems import leaf_paths
+from textclf.config.fields import leaf_paths
 from textclf.models.textcnn import TextCNN
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "from-tf1.md"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from textclf.models.tasks import TASKS, SingleLabel
+from textclf.models.tasks import TASKS, SingleLabel, Task
 
 TASK = SingleLabel()
 logit_batches = arrays.arrays(
@@ -66,3 +66,11 @@ def test_every_task_of_the_config_is_there() -> None:
     from textclf.config import Config
 
     assert set(get_args(Config.model_fields["task"].annotation)) == set(TASKS)
+
+
+def test_every_registered_task_answers_all_that_a_task_is_asked() -> None:
+    asked = {name for name in vars(Task) if not name.startswith("_")}
+    assert asked == {"losses", "probabilities", "decide", "encode"}
+    for task in TASKS.values():
+        assert isinstance(task, Task)
+        assert asked <= vars(type(task)).keys()

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from textclf.errors import ExportError
+from textclf.errors import ConfigError, ExportError
 from textclf.serving.classifier import Classifier, load
+from textclf.serving.export import versions
 from textclf.training.run_directory import Run
 
 
@@ -28,6 +29,38 @@ def test_the_newest_version_is_loaded_by_number(exported: Path, tmp_path: Path) 
     (tmp_path / "tiny/.unfinished-abc").mkdir()
     assert load(tmp_path / "tiny").version == 10
     assert load(tmp_path / "tiny/9").version == 9
+
+
+def test_a_folder_without_a_number_has_no_version(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "best")
+    assert load(tmp_path / "best").version is None
+
+
+def test_a_name_that_is_no_number_as_written_is_no_version(exported: Path, tmp_path: Path) -> None:
+    for name in ("0007", "٨", "3"):
+        shutil.copytree(exported, tmp_path / "tiny" / name)
+    assert versions(tmp_path / "tiny") == [3]
+    assert load(tmp_path / "tiny").version == 3
+
+
+@pytest.mark.parametrize("ask", ["predict", "probabilities"])
+def test_what_is_no_list_of_strings_is_refused(classifier: Classifier, ask: str) -> None:
+    for one in ("abc", b"abc", None, 3):
+        with pytest.raises(TypeError, match=r"expected a list or another iterable of strings, got one"):
+            getattr(classifier, ask)(one)
+    for wrong in (None, float("nan"), 3):
+        kind = type(wrong).__name__
+        with pytest.raises(TypeError, match=rf"expected strings, got {kind} at position 300"):
+            getattr(classifier, ask)(["parcel"] * 300 + [wrong])
+
+
+def test_how_the_data_is_written_is_known_without_the_models_class(exported: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(exported, tmp_path / "1")
+    config = copy / "assets.extra/config.yaml"
+    config.write_text(config.read_text(encoding="utf-8").replace("name: textcnn", "name: mine"), encoding="utf-8")
+    assert load(copy).data_config == load(exported).config.data
+    with pytest.raises(ConfigError, match="mine"):
+        _ = load(copy).config
 
 
 def test_config_and_results_are_the_runs(classifier: Classifier, trained_run: Run) -> None:

@@ -1,10 +1,14 @@
 """Scores on labelled data: of runs and exports, of their own test split and of other sources."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from textclf.config import Config
+from textclf.config.files import override
 from textclf.errors import ConfigError, DataError, ExportError, RunError
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
@@ -45,6 +49,82 @@ def test_unknown_labels_are_named(trained_run: Run, tmp_path: Path) -> None:
     assert scores.support == 1
 
 
+def changed(run: Run, *overrides: str, **results: Any) -> Run:
+    """Return a run as if its config or its results were others."""
+    config = Config.make(override(run.config.model_dump(mode="json"), overrides))
+    return replace(run, config=config, results=run.results | results)
+
+
+def grown(path: str, folder: Path, row: str) -> str:
+    """Return a copy of a file with a row more."""
+    copy = folder / "grown.csv"
+    copy.write_text(Path(path).read_text(encoding="utf-8") + row + "\n", encoding="utf-8")
+    return str(copy)
+
+
+@pytest.mark.parametrize("text", ["seed=7", "data.test=0.5", "data.text_column=text"])
+def test_the_own_test_split_takes_no_overrides(trained_run: Run, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"but no labelled data\. .* \(--data FILE\), or take the overrides out"):
+        evaluate(trained_run, overrides=[text])
+
+
+@pytest.mark.parametrize("text", ["seed=7", "data.test=0.5", "data={}", "text.max_tokens=1", "data.fold=1"])
+def test_a_source_takes_only_overrides_of_how_it_is_written(trained_run: Run, other_file: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set .*: unknown key, .*expected one of .*'data\.text_column'"):
+        evaluate(trained_run, other_file, overrides=[text])
+
+
+def test_data_that_changed_since_are_refused(trained_run: Run, tiny_corpus: dict[str, str], tmp_path: Path) -> None:
+    path = grown(tiny_corpus["train"], tmp_path, "money back now,refund")
+    with pytest.raises(DataError, match=r"data changed since .* name labelled data .*--data FILE"):
+        evaluate(changed(trained_run, f"data.train={path}"))
+    assert evaluate(changed(trained_run, f"data.train={path}"), tiny_corpus["test"]).support == 15
+
+
+def test_a_run_without_a_record_is_scored_with_a_warning(
+    trained_run: Run, tiny_corpus: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unfinished = replace(trained_run, results={})
+    assert evaluate(unfinished).to_json() == trained_run.scores("test").to_json()
+    assert "no record of the data that it was trained on" in caplog.text
+    train = grown(tiny_corpus["train"], tmp_path, "hello,greeting")
+    test = tmp_path / "test.csv"
+    test.write_text(Path(tiny_corpus["test"]).read_text(encoding="utf-8") + "hello,greeting\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"labels that the classifier does not know: 'greeting'"):
+        evaluate(replace(changed(trained_run, f"data.train={train}", f"data.test={test}"), results={}))
+
+
+def test_dropped_rows_are_counted(
+    trained_run: Run, tiny_corpus: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = grown(tiny_corpus["train"], tmp_path, ",refund")
+    evaluate(changed(trained_run, f"data.train={path}", "data.bad_rows=drop"))
+    assert "Dropped: 1 bad row:" in caplog.text
+    caplog.clear()
+    evaluate(trained_run, path, overrides=["data.bad_rows=drop"])
+    assert "Dropped: 1 bad row:" in caplog.text
+
+
+def test_the_report_tells_the_training_from_the_scored_data(trained_run: Run, other_file: str, tmp_path: Path) -> None:
+    overrides = ["data.text_column=body", "data.label_column=intent"]
+    evaluate(trained_run, other_file, overrides=overrides, report_dir=tmp_path / "other")
+    page = (tmp_path / "other/report.html").read_text(encoding="utf-8")
+    assert "it is not trained in epochs" not in page
+    assert (tmp_path / "other/plots/training_curves.png").is_file()
+    assert "<dt>rows of train</dt><dd>45</dd>" in page
+    assert "text_column: text" in page
+    assert "text_column: body" not in page
+    assert "Scored on other data than the run's: “" in page
+    assert f"textclf evaluate {trained_run.path} --data {other_file} --set data.text_column=body" in page
+    assert "own dev</td>" in page
+
+    evaluate(replace(trained_run, results={}), report_dir=tmp_path / "own")
+    page = (tmp_path / "own/report.html").read_text(encoding="utf-8")
+    assert "They were not recorded." in page
+    assert "Scored on the split “test”" in page
+    assert "textclf evaluate" not in page
+
+
 def test_a_report_is_written_and_not_replaced_without_force(trained_run: Run, exported: Path, tmp_path: Path) -> None:
     evaluate(exported, report_dir=tmp_path / "report")
     page = tmp_path / "report/report.html"
@@ -59,5 +139,6 @@ def test_a_report_is_written_and_not_replaced_without_force(trained_run: Run, ex
 
 
 def test_what_is_neither_a_run_nor_an_export(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="nowhere"):
-        evaluate(tmp_path / "nowhere")
+    for path in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(ExportError, match=r"No run or export at '.*'\. `textclf train` makes a run under runs/"):
+            evaluate(path)

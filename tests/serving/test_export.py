@@ -119,6 +119,15 @@ def test_versions_count_up_and_nothing_is_overwritten(trained_run: Run, tmp_path
     assert versions(tmp_path / "nowhere") == []
 
 
+def test_versions_go_on_from_whatever_a_server_takes_for_a_number(
+    trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "_write", lambda *_: None)
+    (tmp_path / "tiny/0007").mkdir(parents=True)
+    assert export(trained_run, base=tmp_path).name == "8"
+    assert versions(tmp_path / "tiny") == [8]
+
+
 @pytest.mark.usefixtures("quick_write")
 def test_exports_at_once_get_different_numbers(trained_run: Run, tmp_path: Path) -> None:
     found: list[Path] = []

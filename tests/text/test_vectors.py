@@ -99,6 +99,14 @@ def test_a_line_that_does_not_fit_is_located(content: str, place: str, path: Pat
     assert f"{path}{place}" in str(caught.value)
 
 
+def test_the_numbers_of_other_tokens_are_not_read_but_counted(path: Path) -> None:
+    path.write_text(LINES + "other x y\nHello x y\nhello x y\n", encoding="utf-8")
+    check(path)
+    path.write_text(LINES + "other 1\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r":4: expected a token and 2 numbers"):
+        load_vectors(path, VOCABULARY, seed=1)
+
+
 @pytest.mark.parametrize("content", ["", "2 2\n", "other 1 2\n"])
 def test_a_file_of_another_language_is_refused(content: str, path: Path) -> None:
     path.write_text(content, encoding="utf-8")

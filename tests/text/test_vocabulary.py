@@ -44,6 +44,7 @@ def test_equals_a_plain_counter_in_any_order(
 def test_order_min_count_and_max_size() -> None:
     texts = ["c b a", "b a 我", "B d"] * 1000  # more than one batch
     assert learn_vocabulary(texts, TextConfig()) == [PADDING, UNKNOWN, "b", "a", "c", "d", "我"]
+    assert learn_vocabulary(["b a", "b"], TextConfig()) == [PADDING, UNKNOWN, "b"]  # once is too rare by default
     assert learn_vocabulary(texts, TextConfig(min_count=2000)) == [PADDING, UNKNOWN, "b", "a"]
     assert learn_vocabulary(texts, TextConfig(max_size=3)) == [PADDING, UNKNOWN, "b"]
     assert learn_vocabulary([], TextConfig()) == [PADDING, UNKNOWN]
@@ -53,7 +54,7 @@ def test_order_min_count_and_max_size() -> None:
 @given(corpora)
 def test_a_written_vocabulary_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("vocabulary") / "vocabulary.txt"
-    vocabulary = learn_vocabulary(texts, TextConfig())
+    vocabulary = learn_vocabulary(texts, TextConfig(min_count=1))
     save_vocabulary(vocabulary, path)
     assert load_vocabulary(path) == vocabulary
     assert path.read_bytes().count(b"\n") == len(vocabulary)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 Prepare = Callable[..., Any]
@@ -56,3 +57,33 @@ def test_stop_training_is_honoured_after_a_batch_and_dev_is_still_scored(prepare
     assert state.step == 1
     assert [record["step"] for record in state.history] == [1]
     assert not state.interrupted
+
+
+def test_memory_is_what_was_saved_whatever_weights_a_callback_restores(prepare: Prepare) -> None:
+    saved: list[list[np.ndarray]] = []
+    # By its own lights the first epoch is the best.
+    stopper = keras.callbacks.EarlyStopping("step", mode="min", patience=9, restore_best_weights=True)
+    count = iter(range(99))
+    number = keras.callbacks.LambdaCallback(on_epoch_end=lambda _, logs: logs.update(step=next(count)))
+    prepared = prepare("training.epochs=6", "training.learning_rate=0.05", "training.patience=0")
+    trainer = prepared.trainer(callbacks=[number, stopper], save_best=lambda model: saved.append(model.get_weights()))
+    state = prepared.fit(trainer)
+    assert stopper.best_epoch == 0
+    assert state.best_step > 3  # or the test says nothing
+    for kept, on_disk in zip(trainer.model.get_weights(), saved[-1], strict=True):
+        np.testing.assert_array_equal(kept, on_disk)
+
+
+@pytest.mark.parametrize("every", [0, 1, 2, 100])
+def test_an_epochs_logs_hold_the_epochs_own_loss(prepare: Prepare, every: int) -> None:
+    losses: list[float] = []
+    epochs: list[dict[str, float]] = []
+    watch = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda _, logs: losses.append(float(logs["loss"])),
+        on_epoch_end=lambda _, logs: epochs.append(logs),
+    )
+    prepared = prepare(f"training.evaluate_every={every}", "training.batch_size=15", "training.patience=0")
+    prepared.fit(prepared.trainer(callbacks=[watch]))
+    means = np.array(losses).reshape(2, 3).mean(axis=1)
+    np.testing.assert_allclose([logs["loss"] for logs in epochs], means, rtol=1e-5)
+    assert ["dev_macro_f1" in logs for logs in epochs] == [every != 100] * 2

@@ -10,6 +10,7 @@ import pytest
 
 from textclf.errors import RunError
 from textclf.evaluation.scores import SCORES, Scores
+from textclf.text.batches import plan_epoch
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Outcome
 
@@ -38,7 +39,7 @@ def fit_scripted(prepare: Prepare, accuracies: list[float], *overrides: str) -> 
     prepared = prepare("training.monitor=accuracy", *overrides)
     trainer = prepared.trainer()
     scripted = ScriptedScores(trainer, accuracies)
-    trainer._predict = scripted  # type: ignore[assignment]
+    trainer.predictor = scripted  # type: ignore[assignment]
     prepared.fit(trainer)
     return trainer, scripted
 
@@ -88,7 +89,7 @@ def test_every_better_model_is_saved(prepare: Prepare) -> None:
     prepared = prepare("training.monitor=accuracy", "training.epochs=4", "training.patience=0")
     steps: list[int] = []
     trainer = prepared.trainer(save_best=lambda _: steps.append(trainer.state.step))
-    trainer._predict = ScriptedScores(trainer, [0.5, 0.4, 0.6, 0.6])
+    trainer.predictor = ScriptedScores(trainer, [0.5, 0.4, 0.6, 0.6])
     prepared.fit(trainer)
     assert steps == [3, 9]
 
@@ -134,18 +135,45 @@ def numbers(record: dict[str, Any]) -> Iterator[float]:
 
 
 @eagerly
-def test_the_recorded_loss_is_the_mean_of_the_steps_since_the_last_record(prepare: Prepare) -> None:
+def test_the_recorded_loss_is_the_mean_of_the_examples_since_the_last_record(prepare: Prepare) -> None:
     losses: list[float] = []
     record_loss = keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(float(logs["loss"])))
-    prepared = prepare("training.evaluate_every=2")
+    prepared = prepare("training.evaluate_every=2", "training.num_length_groups=1")
+    train = prepared.splits["train"]
+    sizes = [
+        len(batch) for epoch in range(2) for batch in plan_epoch(train.lengths, 16, 1, prepared.config.seed, epoch)
+    ]
+    assert set(sizes) == {16, 13}  # or the mean over the batches would do
     records = prepared.fit(prepared.trainer(callbacks=[record_loss])).history
-    means = np.array(losses).reshape(3, 2).mean(axis=1)
+    sums = (np.array(losses) * sizes).reshape(3, 2).sum(axis=1)
     # An epoch's end falls between two evaluations: nothing is lost there.
+    means = sums / np.array(sizes).reshape(3, 2).sum(axis=1)
     np.testing.assert_allclose([record["train_loss"] for record in records], means, rtol=1e-5)
 
 
 @eagerly
 def test_a_loss_that_is_no_number_stops_with_a_way_out(prepare: Prepare) -> None:
     prepared = prepare("training.learning_rate=1e30", "training.clip_norm=0.0", "training.schedule=constant")
-    with pytest.raises(RunError, match=r"broke down: \w+ is (nan|inf) at step 3\. Lower training\.learning_rate"):
+    with pytest.raises(
+        RunError,
+        match=r"broke down: \w+ is (nan|inf) at step 3\. Lower training\.learning_rate .*\. No weights were kept\.",
+    ):
         prepared.fit(prepared.trainer())
+
+
+@eagerly
+def test_a_loss_that_is_no_number_later_leaves_the_best_weights(prepare: Prepare) -> None:
+    def spoil(epoch: int, logs: Any = None) -> None:
+        del logs
+        if epoch == 1:
+            trainer.model.set_weights([np.full_like(each, np.nan) for each in trainer.model.get_weights()])
+
+    prepared = prepare()
+    saved: list[list[np.ndarray]] = []
+    trainer = prepared.trainer(
+        callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=spoil)],
+        save_best=lambda model: saved.append(model.get_weights()),
+    )
+    with pytest.raises(RunError, match=r"is nan at step 6\. .* The best weights before that are kept\."):
+        prepared.fit(trainer)
+    assert len(saved) == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.metrics import precision_recall_fscore_support
 
 from textclf.models.tasks import SingleLabel
@@ -43,3 +44,22 @@ def test_scores_equal_scikit_learns(prepared: Any) -> None:
         )
         assert tuple(found) == pytest.approx(expected[:3])
     assert outcome.scores.accuracy == pytest.approx((predicted == split.targets).mean())
+
+
+def test_probabilities_need_no_targets(prepared: Any) -> None:
+    split, found = prepared.splits["train"], predictor(prepared, prepared.model(), 8)
+    np.testing.assert_array_equal(found.probabilities(split.ids), found(split).probabilities)
+    assert found.probabilities(split.ids[:0]).shape == (0, len(prepared.labels))
+
+
+def test_the_loss_of_a_sure_mistake_is_finite(prepared: Any) -> None:
+    class Sure:
+        """Gives logits whose softmax is exactly 0 and 1 in float32."""
+
+        def __call__(self, ids: Any, training: bool) -> Any:
+            del training
+            return tf.tile([[500.0, 0.0, 0.0]], [tf.shape(ids)[0], 1])
+
+    split = prepared.splits["train"]
+    outcome = predictor(prepared, Sure(), 8)(split)
+    assert outcome.loss == pytest.approx(500.0 * (split.targets != 0).mean())

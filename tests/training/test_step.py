@@ -1,5 +1,6 @@
 """The step: its loss, its update against a plain float64 AdamW, and the same on one device and on two."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +16,13 @@ from textclf.training.step import TrainStep
 
 Batch = tuple[np.ndarray, np.ndarray]
 
+# Dropout is random; without it a step can be computed by hand.
+NO_DROPOUT = ("model.dropout=0.0", "model.embedding_dropout=0.0")
+
 
 @pytest.fixture
 def new_model(prepare: Callable[..., Any]) -> Callable[[], Any]:
-    # Dropout is random; without it a step can be computed by hand.
-    return prepare("model.dropout=0.0").model
+    return prepare(*NO_DROPOUT).model
 
 
 def settings(**changes: Any) -> TrainingConfig:
@@ -84,7 +87,7 @@ def test_the_loss_is_the_mean_over_the_examples_before_the_update(
 
 
 def test_a_penalty_moves_the_weights_but_is_not_in_the_loss(prepare: Callable[..., Any], batch: Batch) -> None:
-    plain, penalized = prepare("model.dropout=0.0").model(), prepare("model.dropout=0.0", "model.l2=0.5").model()
+    plain, penalized = prepare(*NO_DROPOUT).model(), prepare(*NO_DROPOUT, "model.l2=0.5").model()
     losses = [float(one_device(model, settings())(*map(tf.constant, batch))[0]) for model in (plain, penalized)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
     kernels = [model.head.kernel.numpy() for model in (plain, penalized)]
@@ -126,7 +129,7 @@ def on_two_devices(strategy: tf.distribute.Strategy, step: TrainStep, batch: Bat
 def test_two_devices_equal_one_on_even_and_uneven_splits(
     prepare: Callable[..., Any], batch: Batch, clip_norm: float, l2: float
 ) -> None:
-    prepared = prepare("model.dropout=0.0", f"model.l2={l2}")
+    prepared = prepare(*NO_DROPOUT, f"model.l2={l2}")
     config = settings(clip_norm=clip_norm, weight_decay=0.1)
     batch = (batch[0][:10], batch[1][:10])
     single = prepared.model()
@@ -141,3 +144,31 @@ def test_two_devices_equal_one_on_even_and_uneven_splits(
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
         np.testing.assert_allclose(two.numpy(), one.numpy(), atol=1e-6, err_msg=one.path)
+
+
+def test_a_weight_that_the_loss_does_not_depend_on_stays(new_model: Callable[[], Any], batch: Batch) -> None:
+    model, reference = new_model(), new_model()
+    model._tracker.unlock()  # a built model takes no new weights
+    model.add_weight(shape=(2,), initializer="ones", name="unused")
+    config = settings(clip_norm=0.1, weight_decay=0.0)
+    norms = [float(one_device(each, config)(*map(tf.constant, batch))[1]) for each in (model, reference)]
+    assert norms[0] == pytest.approx(norms[1])
+    weights = {variable.name: variable.numpy() for variable in model.trainable_variables}
+    np.testing.assert_array_equal(weights["unused"], [1.0, 1.0])
+    np.testing.assert_allclose(model.head.kernel.numpy(), reference.head.kernel.numpy(), atol=1e-7)
+
+
+def test_many_trainings_in_one_process_are_traced_once_each_and_say_nothing(
+    new_model: Callable[[], Any], batch: Batch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "tensorflow"):
+        tf.get_logger().addHandler(caplog.handler)
+        try:
+            for _ in range(6):
+                step = one_device(new_model(), settings())
+                for size in (2, 3, 5, 11):
+                    step(tf.constant(batch[0][:size, : size + 1]), tf.constant(batch[1][:size]))
+                assert step._global_step.experimental_get_tracing_count() == 1
+        finally:
+            tf.get_logger().removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text

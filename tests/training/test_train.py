@@ -2,6 +2,8 @@
 
 import errno
 import json
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,16 @@ import numpy as np
 import pytest
 
 from textclf.config import Config, load_config
+from textclf.data import Corpus
 from textclf.errors import ConfigError, DataError, RunError
 from textclf.evaluation.scores import SCORES
+from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
 from textclf.serving.export import export
 from textclf.training import run_directory
+from textclf.training import train as train_module
+from textclf.training.memory import peak_megabytes
+from textclf.training.prediction import Predictor
 from textclf.training.run_directory import Run
 from textclf.training.train import train
 
@@ -132,6 +139,94 @@ def test_dropped_rows_are_listed(tiny_config: MakeConfig, tiny_corpus: dict[str,
     assert run.results["rows"]["train"] == 45
 
 
+def test_a_kill_while_bad_rows_are_listed_leaves_a_run_to_replace(
+    tiny_config: MakeConfig, tiny_corpus: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "train.csv"
+    bad.write_text(Path(tiny_corpus["train"]).read_text(encoding="utf-8") + ",refund\n", encoding="utf-8")
+    config = tiny_config("model=linear", f"data.train={bad}", "data.bad_rows=drop")
+
+    def die(_: Corpus, path: Path) -> None:
+        path.touch()
+        raise CrashError
+
+    with monkeypatch.context() as patch, pytest.raises(CrashError):
+        patch.setattr(Corpus, "write_bad_rows", die)
+        patch.setattr(run_directory.RunWriter, "abandon", run_directory.RunWriter.close)  # as a kill would
+        train(config, tmp_path / "run", report=False)
+    assert not (tmp_path / "run/bad_rows.jsonl").exists()
+    assert (train(config, tmp_path / "run", force=True, report=False).path / "bad_rows.jsonl").is_file()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ValueError("no font"),
+                                   KeyboardInterrupt()], ids=repr)  # fmt: skip
+def test_a_report_that_fails_costs_nothing_but_the_report(
+    tiny_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: BaseException,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(train_module, "write_report", fail)
+    with caplog.at_level(logging.WARNING):
+        run = train(tiny_config("model=linear"), tmp_path / "run")
+    assert run.scores("test").accuracy > 0.8
+    assert Run.load(run.path).results == run.results
+    assert f"textclf evaluate {run.path} --report {run.path / 'report'}" in caplog.text
+    assert type(error).__name__ in caplog.text
+    evaluate(run.path, report_dir=run.path / "report")
+
+
+def test_peak_memory_is_in_megabytes_where_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    peak = peak_megabytes()
+    assert peak is not None
+    assert 100 < peak < 100_000  # TensorFlow alone takes hundreds
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert peak_megabytes() == pytest.approx(peak / 1024, abs=1)
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert peak_megabytes() is None
+
+
+def test_a_report_does_without_peak_memory(
+    tiny_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "peak_megabytes", lambda: None)
+    run = train(tiny_config("model=linear"), tmp_path / "run")
+    assert run.results["peak_mb"] is None
+    assert "not known" in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("texts", ["parcel", [None], ["a", 1.5]], ids=repr)
+def test_a_run_refuses_what_are_no_texts(linear_run: Run, texts: Any) -> None:
+    with pytest.raises(TypeError, match=r"texts: expected (a list|strings)"):
+        linear_run.probabilities(texts)
+
+
+def test_a_run_reads_bytes_and_broken_text_as_the_export_does(trained_run: Run, exported: Path) -> None:
+    texts = ["退款 \ud800 money", "退款".encode(), b"\xff money", "\udc80"]
+    np.testing.assert_allclose(trained_run.probabilities(texts), load(exported).probabilities(texts), atol=1e-6)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_training_makes_one_predictor(tiny_config: MakeConfig, tmp_path: Path) -> None:
+    made: list[Predictor] = []
+    real = Predictor.__init__
+
+    def count(self: Predictor, *parts: Any, **options: Any) -> None:
+        made.append(self)
+        real(self, *parts, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Predictor, "__init__", count)
+        for model in ("textcnn", "linear"):
+            run = train(tiny_config(*["model=linear"] * (model == "linear")), tmp_path / model, report=False)
+            run.probabilities(["money"])
+    assert len(made) == 2
+
+
 class CrashError(Exception):
     pass
 
@@ -178,6 +273,7 @@ def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeC
     good = train(tiny_config("model=linear"), path, report=False)
     killed = run_directory.RunWriter(path, force=True)
     killed.write_start(good.config, good.labels, good.tokenizer)
+    killed.close()  # the lock of a process that is no more does not count
     run_directory.RunWriter(path, force=True).abandon()
     assert Run.load(path).results == good.results
 

@@ -5,8 +5,8 @@ import json
 import click
 
 from textclf.cli.options import config_argument, set_option
-from textclf.cli.quiet import import_tensorflow
 from textclf.config import load_config
+from textclf.startup import import_tensorflow
 
 
 @click.command(name="check")
@@ -20,9 +20,7 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """
     run_config = load_config(config, overrides)
     import_tensorflow()
-    from textclf.data import check
-    from textclf.text.tokenizer import count_tokens
+    from textclf.text.check import check
 
-    text = run_config.text
-    found = check(run_config.data, run_config.seed, lambda texts: count_tokens(texts, text), text.max_tokens)
+    found = check(run_config)
     click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1) if as_json else found.to_text())

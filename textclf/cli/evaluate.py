@@ -5,14 +5,18 @@ from pathlib import Path
 
 import click
 
-from textclf.cli.quiet import import_tensorflow
+from textclf.startup import import_tensorflow
 
 
 @click.command(name="evaluate")
 @click.argument("model", type=click.Path(file_okay=False))
 @click.option("--data", "source", help="Labelled file, folder or tfds:NAME; the run's own test split if not given.")
 @click.option(
-    "--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a data field, e.g. data.text_column=body."
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="How --data is written, where it is not as the training data, e.g. data.text_column=body.",
 )
 @click.option("--report", "report_dir", type=click.Path(file_okay=False), help="Folder for report.html and its plots.")
 @click.option("--force", is_flag=True, help="Replace a report that is there.")

@@ -1,8 +1,10 @@
 """`textclf export`: from a run to a version that TensorFlow Serving takes."""
 
+import shlex
+
 import click
 
-from textclf.cli.quiet import import_tensorflow
+from textclf.startup import import_tensorflow
 
 
 @click.command(name="export")
@@ -18,4 +20,4 @@ def command(run: str, name: str | None, base: str) -> None:
 
     path = export(run, name, base)
     click.echo(f"Exported {path}")
-    click.echo(f'Next: textclf predict {path.parent} "a text"')
+    click.echo(f'Next: textclf predict {shlex.quote(str(path.parent))} "a text"')

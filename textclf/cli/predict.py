@@ -1,5 +1,6 @@
 """`textclf predict`: labels for texts from anywhere, as a stream."""
 
+import codecs
 import io
 import itertools
 import json
@@ -11,8 +12,9 @@ from typing import IO, Any
 
 import click
 
-from textclf.cli.quiet import import_tensorflow
-from textclf.errors import RunError
+from textclf.config import DataConfig
+from textclf.errors import DataError, RunError
+from textclf.startup import import_tensorflow
 
 
 @click.command(name="predict")
@@ -21,9 +23,20 @@ from textclf.errors import RunError
 @click.option(
     "--file", "source", help="File to read: plain lines, CSV, TSV, JSON lines or Parquet; - is standard input."
 )
-@click.option("--text-column", default="text", show_default=True, help="Column or field of the text in such a file.")
+@click.option("--text-column", help="Column or field of the text in such a file; the training data's if not given.")
 @click.option("--input-format", default="auto", show_default=True, help="Format of the file: auto, lines, csv, tsv, …")
-@click.option("--encoding", default="utf-8", show_default=True, help="Character encoding of the file.")
+@click.option("--encoding", help="Character encoding of the file; the training data's if not given.")
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether CSV and TSV begin with a line of column names; as the training data if not given.",
+)
+@click.option("--delimiter", help="Character between the fields of CSV and TSV; the training data's if not given.")
+@click.option(
+    "--quoting",
+    type=click.Choice(["auto", "standard", "none"]),
+    help='Whether " holds fields of CSV and TSV together; as in the training data if not given.',
+)
 @click.option(
     "--format",
     "output_format",
@@ -39,9 +52,12 @@ def command(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
-    text_column: str,
+    text_column: str | None,
     input_format: str,
-    encoding: str,
+    encoding: str | None,
+    header: bool | None,
+    delimiter: str | None,
+    quoting: str | None,
     output_format: str,
     all_scores: bool,
     out: str,
@@ -59,20 +75,85 @@ def command(
     if out != "-" and Path(out).is_file() and not force:
         raise RunError(f"'{out}' is there already. Choose another --out, or replace it with --force.")
     import_tensorflow()
-    from textclf.data import iter_texts
     from textclf.serving.classifier import load
 
     classifier = load(model)
-    stream: Iterable[str] = texts or iter_texts(
-        source or "-", format=input_format, text_column=text_column, encoding=encoding
-    )
-    if source is None and not texts and sys.stdin.isatty():
-        click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
+    undecodable = _Undecodable()
+    stream: Iterable[str] = texts
+    if not texts:
+        given = {
+            "text_column": text_column,
+            "encoding": encoding,
+            "header": header,
+            "delimiter": delimiter,
+            "quoting": quoting,
+        }
+        stream = _read(source or "-", input_format, classifier.data_config, given, undecodable)
+        if source is None and sys.stdin.isatty():
+            click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
     kept, asked = itertools.tee(map(_encodable, stream))
     rows = zip(kept, classifier.stream(asked), strict=True)
+    first = list(itertools.islice(rows, 1))  # an error at the first text leaves nothing behind, not even a header
     write: Callable[..., None] = _write_tsv if output_format == "tsv" else _write_jsonl
     with _opened(out) as file:
-        write(file, rows, classifier.labels if all_scores else [])
+        write(file, itertools.chain(first, rows), classifier.labels if all_scores else [])
+    if undecodable.count:
+        click.echo(
+            f"Read as U+FFFD, because they are not in the encoding: {undecodable.count:,} pieces of the input. "
+            "Name another encoding with --encoding.",
+            err=True,
+        )
+
+
+class _Undecodable:
+    """A codec error handler that reads bytes which are not in the encoding as U+FFFD, and counts the times."""
+
+    name = "textclf-undecodable"
+
+    def __init__(self) -> None:
+        self.count = 0
+        codecs.register_error(self.name, self)
+
+    def __call__(self, error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeDecodeError):
+            raise error
+        self.count += 1
+        return "\ufffd", error.end
+
+
+# How the readers call the options, and what they are called here.
+_OPTIONS = {
+    "the option for the text column": "--text-column",
+    "data.text_column": "--text-column",
+    "data.encoding=": "--encoding ",
+    "data.encoding": "--encoding",
+    "data.delimiter=": "--delimiter ",
+    "data.delimiter": "--delimiter",
+    "data.header=false": "--no-header",
+    "data.header=true": "--header",
+    "data.quoting=": "--quoting ",
+    "data.quoting": "--quoting",
+    "data.format=": "--input-format ",
+    "data.format": "--input-format",
+}
+
+
+def _read(
+    source: str, input_format: str, data: DataConfig, given: dict[str, Any], undecodable: _Undecodable
+) -> Iterator[str]:
+    """Yield the texts of a file or of standard input, written as the training data but for what is given."""
+    from textclf.data import iter_texts
+
+    options = {name: getattr(data, name) if value is None else value for name, value in given.items()}
+    try:
+        yield from iter_texts(source, format=input_format, errors=undecodable.name, **options)
+    except DataError as error:
+        message = str(error)
+        for name, option in _OPTIONS.items():
+            message = message.replace(name, option)
+        if message.startswith("format: "):
+            message = f"--input-{message}"
+        raise DataError(message) from None
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """`textclf train`: from a config to a run directory."""
 
-from pathlib import Path
+import shlex
 
 import click
 
 from textclf.cli.options import config_argument, set_option
-from textclf.cli.quiet import import_tensorflow
 from textclf.config import load_config
+from textclf.startup import import_tensorflow
 
 
 @click.command(name="train")
@@ -30,9 +30,5 @@ def command(config: str, overrides: tuple[str, ...], run_dir: str | None, force:
     click.echo(f"Scores on {split}:\n{run.scores(split).table()}\n")
     click.echo(f"Report:      {run.path / 'report.html'}")
     if run.results["history"]:
-        click.echo(f"TensorBoard: tensorboard --logdir {run.path / 'logs'}")
-    click.echo(f"Next:        textclf export {_shown(run.path)}")
-
-
-def _shown(path: Path) -> str:
-    return f"'{path}'" if " " in str(path) else str(path)
+        click.echo(f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.path / 'logs'))}")
+    click.echo(f"Next:        textclf export {shlex.quote(str(run.path))}")

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, field_validator, model_validator
 
-from textclf.config.section import Section
+from textclf.config.checks import unknown_encoding, wrong_delimiter
+from textclf.config.section import NonNegativeInt, Section
 
 
 def _source_or_share(value: Any) -> Any:
@@ -38,12 +39,40 @@ class DataConfig(Section):
     quoting: Literal["auto", "standard", "none"] = "auto"
     """Whether `"` quotes fields in CSV and TSV (standard) or is a character like others (none); auto is standard
     for CSV, none for TSV."""
+    delimiter: str | None = None
+    """Character between the fields of CSV and TSV files, such as `;` or `|`; null is a comma for CSV, a tab for TSV."""
     encoding: str = "utf-8"
     """Character encoding of the text files, as Python names it: utf-8, windows-1252, gb18030, …"""
     folds: str | None = None
     """File with one fold number a line, one line a row of train; the rows of `fold` become the test split."""
-    fold: Annotated[int, Field(ge=0)] = 0
+    fold: NonNegativeInt = 0
     """Number of the fold that is tested; counts only with `folds`."""
     bad_rows: Literal["stop", "drop"] = "stop"
     """What happens if rows are bad (no text, no label, wrong number of fields, …): stop, or drop exactly these and
     list them in a file."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_is_known(cls, value: str) -> str:
+        if problem := unknown_encoding(value):
+            raise ValueError(problem)
+        return value
+
+    @field_validator("delimiter")
+    @classmethod
+    def _delimiter_is_a_character(cls, value: str | None) -> str | None:
+        if value is not None and (problem := wrong_delimiter(value)):
+            raise ValueError(problem)
+        return value
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> "DataConfig":
+        if self.text_column == self.label_column:
+            raise ValueError(f"text_column and label_column are both '{self.text_column}'; they must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_make_the_test_split(self) -> "DataConfig":
+        if self.folds is not None and isinstance(self.test, str):
+            raise ValueError("folds makes the test split, so test cannot name a source; take one of the two out")
+        return self

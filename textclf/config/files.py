@@ -1,11 +1,13 @@
 """Configs as YAML: read with overrides from the command line, and written back resolved."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from textclf.config import notation
+from textclf.config.fields import field_at
 from textclf.config.run import Config
 from textclf.errors import ConfigError
 
@@ -18,7 +20,8 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     Args:
         path: YAML file; None starts from the defaults, so that the overrides must say what has none.
         overrides: Strings `dotted.key=value`, the value in YAML: `training.epochs=5`,
-            `model.filter_sizes=[2,3]`, `data.test=null`.
+            `model.filter_sizes=[2,3]`, `data.test=null`. Where the field takes a string, the value is
+            the text as it stands, so that no file name needs quotes: `data.train=my file #2.csv`.
 
     Raises:
         ConfigError: The file is missing or no YAML mapping, an override has no `=`, or the values
@@ -68,16 +71,48 @@ def _put(values: dict[str, Any], text: str) -> None:
     key, equals, value_text = text.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"--set: expected KEY=VALUE such as training.epochs=5, got '{text}'.")
-    try:
-        value = notation.parse(value_text)
-    except ValueError as error:
-        raise ConfigError(f"--set {key}: '{value_text}' cannot be read as a YAML value: {error}") from None
+    value = _value(key, value_text, values)
     *parents, last = key.split(".")
     section = values
-    for parent in parents:
+    for number, parent in enumerate(parents, start=1):
         inside = section.get(parent)
         if parent == "model" and isinstance(inside, str):
             inside = {"name": inside}  # `model: linear` in the file, `--set model.max_ngram=1` on top
-        section[parent] = inside if isinstance(inside, dict) else {}
+        if not isinstance(inside, dict | None):
+            path = ".".join(parents[:number])
+            raise ConfigError(
+                f"--set {key}: expected '{path}' to be a mapping of options, but it is {inside!r:.60}. "
+                f"Give it as a mapping, such as {path}={{{key.split('.')[number]}: …}}."
+            )
+        section[parent] = {} if inside is None else inside
         section = section[parent]
     section[last] = value
+
+
+def _value(key: str, text: str, values: Mapping[str, Any]) -> Any:
+    """Return what the text of an override means for its field: itself for a string, else what YAML makes of it."""
+    field = field_at(Config, key, values)
+    types = _types_in(field.annotation) if field else set()
+    try:
+        value = notation.parse(text)
+    except ValueError as error:
+        if str in types:
+            return text
+        raise ConfigError(f"--set {key}: '{text}' cannot be read as a YAML value: {error}") from None
+    in_quotes = isinstance(value, str) and text.strip()[:1] in ("'", '"')
+    takes_it = (isinstance(value, int | float) and float in types) or (value is None and NoneType in types)
+    return text if str in types and text and not (in_quotes or takes_it) else value
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """Return the types of a union, or the one type that is none; `Annotated` is looked into.
+
+    Example:
+        >>> _types_in(str | None) == {str, NoneType}
+        True
+    """
+    if get_origin(annotation) is Annotated:
+        return _types_in(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return {kind for part in get_args(annotation) for kind in _types_in(part)}
+    return {annotation}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from textclf.config.section import Section
+from textclf.config.section import Positive, PositiveInt, Section
 
 
 class LinearConfig(Section):
@@ -14,9 +14,9 @@ class LinearConfig(Section):
     """The model."""
     max_ngram: Annotated[int, Field(ge=1, le=3)] = 2
     """Longest n-gram, in tokens; shorter ones count too."""
-    min_count: Annotated[int, Field(ge=1)] = 1
+    min_count: PositiveInt = 1
     """How many training texts an n-gram must stand in."""
-    inverse_regularization: Annotated[float, Field(gt=0.0)] = 30.0
+    inverse_regularization: Positive = 30.0
     """scikit-learn's `C`: larger fits the training texts more closely."""
-    max_iterations: Annotated[int, Field(ge=1)] = 1000
+    max_iterations: PositiveInt = 1000
     """Most steps of the solver (L-BFGS)."""

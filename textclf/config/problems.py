@@ -2,11 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from textclf.config.fields import chosen_model, leaf_paths, section_fields
 from textclf.config.models import MODELS, model_config_class
 from textclf.errors import did_you_mean, listing
 
@@ -74,7 +75,7 @@ def _nearest(path: str, config_class: type[BaseModel], values: Mapping[str, Any]
     *parents, key = path.split(".")
     siblings = section_fields(config_class, parents, values)
     if parents == ["model"] and (owners := _models_with(key)):
-        return f" {key} is an option of {' and '.join(owners)}, and this model is {_chosen_model(values)}."
+        return f" {key} is an option of {' and '.join(owners)}, and this model is {chosen_model(values)}."
     elsewhere = {known.rpartition(".")[2]: known for known in leaf_paths(config_class, values)}
     if key in elsewhere:
         return f" Did you mean '{elsewhere[key]}'?"
@@ -87,39 +88,3 @@ def _nearest(path: str, config_class: type[BaseModel], values: Mapping[str, Any]
 def _models_with(option: str) -> list[str]:
     """Return the names of the models that have an option."""
     return [name for name in MODELS if option in model_config_class(name).model_fields]
-
-
-def _chosen_model(values: Mapping[str, Any]) -> str:
-    """Return the model that the values name, as it was written, or the one that stands without a name."""
-    model = values.get("model", {})
-    return str(model.get("name", "textcnn") if isinstance(model, Mapping) else model)
-
-
-def section_fields(config_class: type[BaseModel], parents: list[str], values: Mapping[str, Any]) -> list[str]:
-    """Return the names of the fields of the section that `parents` lead to."""
-    section: type[BaseModel] = config_class
-    for parent in parents:
-        section = _subsection(section, parent, values) or section
-    return list(section.model_fields)
-
-
-def leaf_paths(config_class: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Yield the dotted path of every field that is no section."""
-    for name in config_class.model_fields:
-        section = _subsection(config_class, name, values)
-        if section is None:
-            yield prefix + name
-        else:
-            yield from leaf_paths(section, values, prefix=f"{prefix}{name}.")
-
-
-def _subsection(section: type[BaseModel], field: str, values: Mapping[str, Any]) -> type[BaseModel] | None:
-    """Return the class of a field that is a section; for `model`, the class that the values choose."""
-    info = section.model_fields.get(field)
-    if info is None:
-        return None
-    if field == "model":
-        name = _chosen_model(values)
-        return model_config_class(name) if name in MODELS else None
-    annotation = info.annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None

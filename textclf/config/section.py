@@ -1,6 +1,15 @@
 """The base of every part of a config: typed, frozen, and strict about names and types."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PositiveInt = Annotated[int, Field(ge=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0.0)]
+NonNegative = Annotated[float, Field(ge=0.0)]
+Portion = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""A share of a whole that is never all of it."""
 
 
 class Section(BaseModel):

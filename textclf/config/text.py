@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from textclf.config.section import Section
+from textclf.config.section import PositiveInt, Section
 
 
 class TextConfig(Section):
@@ -12,9 +12,9 @@ class TextConfig(Section):
 
     tokens: Literal["words", "characters"] = "words"
     """Unit of a token: words (every CJK character and punctuation mark is its own token) or characters."""
-    max_tokens: Annotated[int, Field(ge=1)] = 200
+    max_tokens: PositiveInt = 200
     """Longest text that the model sees, in tokens; the rest of a longer text is cut."""
-    min_count: Annotated[int, Field(ge=1)] = 1
+    min_count: PositiveInt = 2
     """How often a token must stand in the training texts to enter the vocabulary."""
     max_size: Annotated[int, Field(ge=3)] = 200_000
     """Largest vocabulary, in tokens, with padding and unknown counted; the most frequent tokens stay."""

@@ -4,10 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from textclf.config.section import Section
-
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0.0)]
+from textclf.config.section import NonNegative, Portion, PositiveInt, Section
 
 
 class TextCNNConfig(Section):
@@ -27,9 +24,9 @@ class TextCNNConfig(Section):
     bigram_buckets: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Rows of a table of vectors for pairs of neighbouring tokens, hashed as in fastText (Joulin et al. 2016) and added
     to the first token's vector; 0 turns it off. 65536 suits tens of thousands of texts; Chinese gains most."""
-    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.5
+    dropout: Portion = 0.5
     """Share of the pooled features that is dropped while training (0 to 1)."""
-    embedding_dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    embedding_dropout: Portion = 0.3
     """Share of the components of the tokens' vectors that is dropped while training (0 to 1)."""
     l2: NonNegative = 0.0
     """Weight of half the squared norm of the output layer's weights and bias in the loss, as in the classic code's

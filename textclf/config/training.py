@@ -1,14 +1,11 @@
 """How a model learns: optimizer, schedule, stopping, and what is written on the way."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
-from textclf.config.section import Section
-
-PositiveInt = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0.0)]
-Portion = Annotated[float, Field(ge=0.0, lt=1.0)]
+from textclf.config.scores import SCORES, unknown_score
+from textclf.config.section import NonNegative, NonNegativeInt, Portion, Positive, PositiveInt, Section
 
 
 class TrainingConfig(Section):
@@ -18,7 +15,7 @@ class TrainingConfig(Section):
     """Most passes over the training split."""
     batch_size: PositiveInt = 64
     """Texts in a step, over all devices together."""
-    learning_rate: Annotated[float, Field(gt=0.0)] = 1e-3
+    learning_rate: Positive = 1e-3
     """Highest step size of AdamW (Loshchilov & Hutter 2019)."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the learning rate goes from its highest value to zero at the last step; constant stays."""
@@ -32,10 +29,18 @@ class TrainingConfig(Section):
     """Share of the target's probability spread over all classes (0 to 1; Szegedy et al. 2016)."""
     monitor: str = "macro_f1"
     """Score on dev that picks the best weights and stops early: macro_f1, accuracy, weighted_f1, …"""
-    patience: Annotated[int, Field(ge=0)] = 5
+    patience: NonNegativeInt = 5
     """Evaluations without a better score before training stops; 0 never stops early."""
-    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    evaluate_every: NonNegativeInt = 0
     """Steps between evaluations on dev; 0 evaluates at the end of every epoch."""
     num_length_groups: PositiveInt = 20
     """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it
     off."""
+
+    @field_validator("monitor")
+    @classmethod
+    def _monitor_is_a_score(cls, value: str) -> str:
+        """Refuse a misspelt score before anything is read or trained."""
+        if value not in SCORES:
+            raise ValueError(unknown_score(value))
+        return value

@@ -78,10 +78,6 @@ def load_corpus(config: DataConfig, seed: int) -> Corpus:
             `bad_rows` is, a split has no rows or fewer rows than there are classes, or train has
             only one class.
     """
-    if config.text_column == config.label_column:
-        raise DataError(f"data.text_column and data.label_column are both '{config.text_column}'; they must differ.")
-    if config.folds is not None and isinstance(config.test, str):
-        raise DataError("data.folds makes the test split, so data.test cannot name a source. Take one of the two out.")
     rows = _read_split(config.train, "train", config)
     named = {"dev": config.dev, "test": config.test}
     others = {name: _read_split(value, name, config) for name, value in named.items() if isinstance(value, str)}

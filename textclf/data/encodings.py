@@ -1,11 +1,10 @@
 """Character encodings: is a name known, and which one do bytes look like."""
 
 import codecs
-import io
 from dataclasses import dataclass
-from encodings.aliases import aliases
 
-from textclf.errors import DataError, did_you_mean
+from textclf.config.checks import unknown_encoding
+from textclf.errors import DataError
 
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -32,15 +31,8 @@ class EncodingGuess:
 
 def check_encoding(name: str) -> None:
     """Raise `DataError` unless Python knows the encoding and it makes text of bytes."""
-    try:
-        # The one public call that refuses unknown names and bytes-to-bytes codecs such as hex alike.
-        io.TextIOWrapper(io.BytesIO(), encoding=name)
-    except (LookupError, ValueError):
-        known = {alias.replace("_", "-") for pair in aliases.items() for alias in pair} | {"windows-1252"}
-        raise DataError(
-            f"data.encoding: expected the name of a character encoding such as utf-8, windows-1252 or gb18030, "
-            f"got '{name}'.{did_you_mean(name, sorted(known))}"
-        ) from None
+    if problem := unknown_encoding(name):
+        raise DataError(f"data.encoding: {problem}")
 
 
 def guess_encoding(sample: bytes) -> EncodingGuess:

@@ -25,11 +25,13 @@ from textclf.errors import DataError, listing
 
 MOST_ROWS = 1000
 SAMPLE_BYTES = 1 << 20
+OTHER_DELIMITERS = (";", "|", "\t")
+"""Tried where the usual one leaves a single column or more odd rows."""
 
 
 @dataclass(frozen=True)
 class Guess:
-    """How a source seems to be written; the fields up to `quoting` are those of `DataConfig`.
+    """How a source seems to be written; the fields up to `delimiter` are those of `DataConfig`.
 
     Attributes:
         format: Never auto.
@@ -38,6 +40,7 @@ class Guess:
         header: Whether a CSV or TSV file begins with a line of names.
         encoding: As Python names it.
         quoting: auto, unless that would misread the file.
+        delimiter: Character between the fields of a CSV or TSV file, unless it is a comma or a tab as usual.
         labels_found: The labels in the rows that were looked at, sorted.
         rows_looked_at: How many these were; 0 if the source describes itself.
         encoding_certainty: certain, likely or unsure.
@@ -49,6 +52,7 @@ class Guess:
     header: bool
     encoding: str
     quoting: str
+    delimiter: str | None
     labels_found: list[str]
     rows_looked_at: int
     encoding_certainty: str = "certain"
@@ -104,7 +108,7 @@ def _format(source: str) -> str:
         return "jsonl"
     if "\t" in first_line:
         return "tsv"
-    if "," in first_line and known is None:
+    if known is None and re.search("[,;|]", first_line):
         return "csv"
     raise DataError(
         f"'{source}': expected labelled texts, but its first line is {first_line[:60]!r}. Write the label before each "
@@ -118,41 +122,59 @@ def _beginning(path: Path) -> bytes:
 
 
 def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess) -> Guess:
-    quoted, rows = _rows_as_quoted(path, name, encoding.name)
+    usual = DELIMITERS[name]
+    readings = [_read_with(path, delimiter, name, encoding.name) for delimiter in (usual, *OTHER_DELIMITERS)]
+    found = min(readings, key=lambda reading: (reading.width < 2, reading.odd_rows))
+    rows, width = found.rows, found.width
     if not rows:
         raise DataError(f"'{source}' holds no rows.")
-    width = Counter(map(len, rows)).most_common(1)[0][0]
     if width == 1:
-        other = re.search("[;|]", rows[0][0])
-        hint = f" It seems to be separated by '{other[0]}': save it with commas or tabs." if other else ""
-        raise DataError(f"'{source}' has a single column, {rows[0][0][:60]!r}; expected texts and labels.{hint}")
+        raise DataError(f"'{source}' has a single column, {rows[0][0][:60]!r}; expected texts and labels.")
     rows = [row for row in rows if len(row) == width]
     text, label, header = choose_columns(rows[0], _columns(rows[1:], width), source, names_unsure=True)
     names = rows[0] if header else [str(number) for number in range(1, width + 1)]
     for index in (text, label):
         find_column(names[index], names, source, "data.header=false")  # for two columns of one name
     data = rows[1:] if header else rows
-    quoting = "auto" if quoted == is_quoted("auto", name) else "standard" if quoted else "none"
+    quoting = "auto" if found.quoted == is_quoted("auto", name) else "standard" if found.quoted else "none"
+    delimiter = None if found.delimiter == usual else found.delimiter
     labels = [row[label] for row in data]
-    return _guess(name, names[text], names[label], labels, encoding, header=header, quoting=quoting)
+    return _guess(
+        name, names[text], names[label], labels, encoding, header=header, quoting=quoting, delimiter=delimiter
+    )
 
 
-def _rows_as_quoted(path: Path, name: str, encoding: str) -> tuple[bool, list[list[str]]]:
-    """Return whether quotes hold fields together, by which way leaves fewer odd rows, and the rows read so."""
-    usual = is_quoted("auto", name)
-    readings = {}
-    for quoted in (usual, not usual):
+@dataclass(frozen=True)
+class _Reading:
+    """The rows of a file, read with one delimiter and with or without quotes."""
+
+    delimiter: str
+    quoted: bool
+    rows: list[list[str]]
+    width: int
+    odd_rows: int
+
+    @classmethod
+    def of(cls, path: Path, delimiter: str, quoted: bool, encoding: str) -> "_Reading":
+        """Read the first rows; lines with nothing on them do not count."""
         with open_text(path, encoding, newline="") as file:
-            rows = [fields for _, fields in islice(delimited_rows(file, DELIMITERS[name], quoted), MOST_ROWS + 1)]
+            lines = (fields for _, fields in delimited_rows(file, delimiter, quoted) if fields)
+            rows = list(islice(lines, MOST_ROWS + 1))
         whole = [fields for fields in rows if not isinstance(fields, csv.Error)]
         width = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
-        readings[quoted] = (sum(len(fields) != width for fields in whole) + len(rows) - len(whole), whole)
-    unquoted = readings[False][1]
-    wrapped = any(_all_in_quotes(column) for column in _columns(unquoted[1:], min(map(len, unquoted), default=0)))
-    better_other = readings[not usual][0] < readings[usual][0]
-    same = readings[not usual][0] == readings[usual][0]
-    quoted = (not usual) if better_other or (same and wrapped and not usual) else usual
-    return quoted, readings[quoted][1]
+        return cls(delimiter, quoted, whole, width, len(rows) - sum(len(fields) == width for fields in whole))
+
+
+def _read_with(path: Path, delimiter: str, name: str, encoding: str) -> _Reading:
+    """Return the rows, with or without quotes that hold fields together, by which way leaves fewer odd ones."""
+    usual = _Reading.of(path, delimiter, is_quoted("auto", name), encoding)
+    other = _Reading.of(path, delimiter, not usual.quoted, encoding)
+    if other.odd_rows != usual.odd_rows:
+        return min(usual, other, key=lambda reading: reading.odd_rows)
+    if usual.quoted:
+        return usual
+    wrapped = any(_all_in_quotes(column) for column in _columns(usual.rows[1:], min(map(len, usual.rows), default=0)))
+    return other if wrapped else usual
 
 
 def _all_in_quotes(column: list[Any]) -> bool:
@@ -221,7 +243,7 @@ def _guess_tfds(source: str) -> Guess:
             "Name the columns with data.text_column and data.label_column."
         )
     names = sorted(features[labels[0]].names)
-    return Guess("tfds", texts[0], labels[0], True, "utf-8", "auto", names, 0)
+    return Guess("tfds", texts[0], labels[0], True, "utf-8", "auto", None, names, 0)
 
 
 def _guess(
@@ -233,8 +255,18 @@ def _guess(
     *,
     header: bool = True,
     quoting: str = "auto",
+    delimiter: str | None = None,
 ) -> Guess:
     found = sorted({label_name(label) or "" for label in labels} - {""})
     return Guess(
-        name, text_column, label_column, header, encoding.name, quoting, found, len(labels), encoding.certainty
+        format=name,
+        text_column=text_column,
+        label_column=label_column,
+        header=header,
+        encoding=encoding.name,
+        quoting=quoting,
+        delimiter=delimiter,
+        labels_found=found,
+        rows_looked_at=len(labels),
+        encoding_certainty=encoding.certainty,
     )

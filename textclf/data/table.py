@@ -1,19 +1,8 @@
-"""Tables for a terminal, where a Chinese character is two columns wide."""
+"""Tables for a terminal."""
 
-import unicodedata
 from collections.abc import Sequence
 
-
-def display_width(text: str) -> int:
-    """Return how many columns a text takes on a terminal.
-
-    Example:
-        >>> display_width("sport"), display_width("体育")
-        (5, 4)
-    """
-    if text.isascii():
-        return len(text)
-    return sum(_character_width(character) for character in text)
+from textclf.terminal import display_width
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -35,9 +24,3 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 def _padded(cell: str, width: int, to_the_right: bool) -> str:
     space = " " * (width - display_width(cell))
     return space + cell if to_the_right else cell + space
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1

@@ -10,7 +10,14 @@ from typing import BinaryIO, TextIO, cast
 from textclf.data import problems
 from textclf.data.files import decoded, open_text
 from textclf.data.readers import format_of
-from textclf.data.readers.delimited import DELIMITERS, column_names, delimited_rows, header_hint, is_quoted
+from textclf.data.readers.delimited import (
+    DELIMITERS,
+    column_names,
+    columns_hint,
+    delimited_rows,
+    delimiter_of,
+    is_quoted,
+)
 from textclf.data.readers.jsonl import json_objects, missing_field
 from textclf.data.readers.parquet import open_parquet, parquet_batches
 from textclf.data.readers.rows import find_column
@@ -29,6 +36,8 @@ def iter_texts(
     encoding: str = "utf-8",
     header: bool = True,
     quoting: str = "auto",
+    delimiter: str | None = None,
+    errors: str = "replace",
 ) -> Iterator[str]:
     """Yield the texts of a source: one for each row, in order, empty ones included.
 
@@ -44,6 +53,8 @@ def iter_texts(
         encoding: As Python names it.
         header: Whether CSV and TSV begin with a line of names; without it columns are called 1, 2, …
         quoting: auto, standard or none, as in `DataConfig.quoting`.
+        delimiter: Character between the fields of CSV and TSV; None is a comma or a tab.
+        errors: Codec error handler for the bytes that are not in the encoding, for who wants to count them.
 
     Raises:
         DataError: The source cannot be read, the column is missing, or a row has no text.
@@ -54,16 +65,17 @@ def iter_texts(
         return
     # A text may hold a carriage return, so plain lines and JSON end at line feeds only; csv looks for itself.
     newline = "" if name in DELIMITERS else "\n"
-    with _open(source, encoding, newline) as file:
+    with _open(source, encoding, newline, errors) as file:
         if name == PLAIN:
             yield from (line.removesuffix("\n").removesuffix("\r") for line in file)
         elif name == "jsonl":
             yield from _jsonl_texts(file, source, text_column)
         else:
-            rows = delimited_rows(file, DELIMITERS[name], is_quoted(quoting, name))
+            rows = delimited_rows(file, delimiter_of(delimiter, name), is_quoted(quoting, name))
             names, rows = column_names(rows, header, source)
             if names:
-                index = find_column(text_column, names, source, "the option for the text column", header_hint(header))
+                hint = columns_hint(header, names)
+                index = find_column(text_column, names, source, "the option for the text column", hint)
             for line, fields in rows:
                 if isinstance(fields, csv.Error):
                     raise _no_text(source, line, f"{problems.QUOTES} ({fields})")
@@ -92,18 +104,18 @@ def _format(source: str, named: str) -> str:
 
 
 @contextmanager
-def _standard_input(encoding: str, newline: str) -> Iterator[TextIO]:
-    text = decoded(cast(BinaryIO, sys.stdin.buffer), encoding, newline=newline, errors="replace")
+def _standard_input(encoding: str, newline: str, errors: str) -> Iterator[TextIO]:
+    text = decoded(cast(BinaryIO, sys.stdin.buffer), encoding, newline=newline, errors=errors)
     try:
         yield text
     finally:
         text.detach()  # standard input is not ours to close
 
 
-def _open(source: str, encoding: str, newline: str) -> AbstractContextManager[TextIO]:
+def _open(source: str, encoding: str, newline: str, errors: str) -> AbstractContextManager[TextIO]:
     if source == STDIN:
-        return _standard_input(encoding, newline)
-    return open_text(Path(source), encoding, newline=newline, errors="replace")
+        return _standard_input(encoding, newline, errors)
+    return open_text(Path(source), encoding, newline=newline, errors=errors)
 
 
 def _jsonl_texts(file: TextIO, source: str, column: str) -> Iterator[str]:

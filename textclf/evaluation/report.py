@@ -39,12 +39,13 @@ class Evaluation:
         places: Source and line of each text, `n` of them, where they are known.
         history: A record an evaluation during training: `epoch`, `step`, `train_loss`, `dev_loss` (None where it
             was not measured), `dev` (scores by name), `learning_rate`, `examples_per_second`, `seconds`. Empty
-            for models that are not trained in epochs.
-        config_yaml: The resolved config, as YAML.
+            for models that are not trained in epochs, None if it was not recorded.
+        config_yaml: The resolved config of the training, as YAML.
         facts: What is known of the data and the training, in order: rows of each split, parameters, …
         versions: Versions of what the run was made with, by name.
         other_scores: Scores of other splits, by the split's name.
         model: Name of the model, for the headline.
+        command: The command that scores the model on this data again, if it is none of the run's own splits.
 
     Raises:
         DataError: There are no rows, or texts, arrays, labels and places do not fit each other.
@@ -57,12 +58,13 @@ class Evaluation:
     targets: npt.NDArray[np.integer]
     probabilities: npt.NDArray[np.floating]
     places: Sequence[Place] | None = None
-    history: History = ()
+    history: History | None = ()
     config_yaml: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     other_scores: Mapping[str, Scores] = field(default_factory=dict)
     model: str = ""
+    command: str = ""
 
     def __post_init__(self) -> None:
         """Check that everything fits, before minutes are spent on plots."""
@@ -92,7 +94,7 @@ def write_report(directory: Path, evaluation: Evaluation) -> Path:
         The path of `report.html`.
     """
     curves = precision_recall_curves(evaluation.targets, evaluation.probabilities, evaluation.labels)
-    plots = write_plots(directory / "plots", evaluation.scores, curves, evaluation.history)
+    plots = write_plots(directory / "plots", evaluation.scores, curves, evaluation.history or ())
     page = directory / "report.html"
     html = _template().render(_context(evaluation, curves, plots))
     page.write_text(html, encoding="utf-8", errors="replace", newline="\n")  # half a surrogate pair becomes "?"
@@ -114,6 +116,7 @@ def _template() -> jinja2.Template:
 def _context(evaluation: Evaluation, curves: Sequence[PrecisionRecallCurve], plots: Sequence[Path]) -> dict[str, Any]:
     """Return everything that the template names."""
     scores = evaluation.scores
+    history = evaluation.history or ()
     mistakes = confident_mistakes(
         evaluation.texts, evaluation.targets, evaluation.probabilities, evaluation.labels, places=evaluation.places
     )
@@ -126,8 +129,8 @@ def _context(evaluation: Evaluation, curves: Sequence[PrecisionRecallCurve], plo
         "pairs": confused_pairs(scores),
         "mistakes": mistakes,
         "mistakes_count": scores.support - int(scores.counts.true_positives.sum()),
-        "history": evaluation.history[-MOST_HISTORY_ROWS:],
-        "history_scores": shown_scores(evaluation.history),
+        "history": history[-MOST_HISTORY_ROWS:],
+        "history_scores": shown_scores(history),
         "images": {plot.stem: _data_address(plot) for plot in plots},
         "longest_text": LONGEST_TEXT,
     }

@@ -6,12 +6,14 @@ Counts are summed over batches and replicas, and divided once, here.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from textclf.errors import ConfigError, DataError, did_you_mean, listing
+from textclf.config import scores as config_scores
+from textclf.errors import ConfigError, DataError, listing
 from textclf.evaluation.checks import check_class_ids, check_confusion, check_labels
 from textclf.evaluation.counts import Counts, LabelCounts, Shares
 
@@ -182,19 +184,8 @@ class Scores:
 
 Score = Callable[[Scores], float]
 
-SCORES: dict[str, Score] = {
-    "accuracy": lambda scores: scores.accuracy,
-    "macro_f1": lambda scores: scores.macro.f1,
-    "macro_precision": lambda scores: scores.macro.precision,
-    "macro_recall": lambda scores: scores.macro.recall,
-    "micro_f1": lambda scores: scores.micro.f1,
-    "micro_precision": lambda scores: scores.micro.precision,
-    "micro_recall": lambda scores: scores.micro.recall,
-    "weighted_f1": lambda scores: scores.weighted.f1,
-    "weighted_precision": lambda scores: scores.weighted.precision,
-    "weighted_recall": lambda scores: scores.weighted.recall,
-}
-"""The scores that a run can be judged by, by name: the one place where they are registered. More is better in all."""
+SCORES: dict[str, Score] = {name: attrgetter(path) for name, path in config_scores.SCORES.items()}
+"""The scores that `textclf.config.scores` registers, as functions of `Scores`."""
 
 
 def score(name: str, option: str = "score") -> Score:
@@ -212,5 +203,5 @@ def score(name: str, option: str = "score") -> Score:
         0.875
     """
     if name not in SCORES:
-        raise ConfigError(f"{option}: expected one of {listing(SCORES)}, got '{name}'.{did_you_mean(name, SCORES)}")
+        raise ConfigError(f"{option}: {config_scores.unknown_score(name)}")
     return SCORES[name]

@@ -1,21 +1,10 @@
 """The scores as a table for the terminal."""
 
-import unicodedata
-
 from textclf.evaluation.scores import Average, Scores
+from textclf.terminal import character_width, display_width
 
 _WIDEST_LABEL = 40
 _NUMBERS = "{:>11.4f}{:>11.4f}{:>11.4f}{:>11,}"
-
-
-def display_width(text: str) -> int:
-    """Return how many terminal columns a text takes: two for a Chinese character, none for an accent on its own.
-
-    Example:
-        >>> display_width("体育 ok")
-        7
-    """
-    return sum(_character_width(character) for character in text)
 
 
 def shorten(text: str, most: int) -> str:
@@ -30,7 +19,7 @@ def shorten(text: str, most: int) -> str:
         return line
     kept, width = [], 0
     for character in line:
-        width += _character_width(character)
+        width += character_width(character)
         if width > most - 1:
             break
         kept.append(character)
@@ -75,9 +64,3 @@ def _average(name: str, average: Average, support: int, width: int) -> str:
 def _pad(text: str, width: int) -> str:
     """Fill with spaces by columns of the terminal; `str.ljust` counts characters."""
     return text + " " * (width - display_width(text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Cf", "Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

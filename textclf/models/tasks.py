@@ -8,7 +8,45 @@ import numpy as np
 import tensorflow as tf
 
 
-class SingleLabel:
+class Task:
+    """What is asked of a text. A new task is a subclass and a row in `TASKS`.
+
+    Models give logits and know no task; training, evaluation and the export ask it for all that follows.
+    """
+
+    def losses(self, targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
+        """Return the loss of each text, float32[batch], in nats.
+
+        Args:
+            targets: int32[batch, …], as `encode` gives them.
+            logits: float[batch, classes].
+            label_smoothing: Share of the target's probability spread over all classes.
+        """
+        raise NotImplementedError
+
+    def probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        """Return the probability of each class, float32[batch, classes], of float[batch, classes]."""
+        raise NotImplementedError
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the answer for each text, int64[batch, …], as positions in the label vocabulary.
+
+        Args:
+            probabilities: float[batch, classes].
+        """
+        raise NotImplementedError
+
+    def encode(self, labels: list[str], vocabulary: list[str]) -> np.ndarray:
+        """Return int32[texts, …], the targets that the labels of texts are.
+
+        Args:
+            labels: The label of each text, all of them in the vocabulary.
+            vocabulary: The labels that the model knows, in the order of its logits.
+        """
+        raise NotImplementedError
+
+
+class SingleLabel(Task):
     """Each text has exactly one of the labels: softmax and cross-entropy."""
 
     def losses(self, targets: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
@@ -43,4 +81,4 @@ class SingleLabel:
         return np.array([positions[label] for label in labels], dtype=np.int32)
 
 
-TASKS = {"single_label": SingleLabel()}
+TASKS: dict[str, Task] = {"single_label": SingleLabel()}

@@ -13,10 +13,11 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from numpy.typing import NDArray
 
-from textclf.config import Config, load_config
+from textclf.config import Config, DataConfig, load_config
 from textclf.errors import ExportError
-from textclf.serving.export import EXTRA, versions
+from textclf.serving.export import EXTRA, version_number, versions
 from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
+from textclf.text.inputs import as_bytes
 from textclf.training.run_directory import CONFIG, LABELS
 from textclf.training.run_directory import SCORES as SCORES_FILE
 
@@ -51,14 +52,19 @@ class Classifier:
     signature: Any
 
     @property
-    def version(self) -> int:
-        """The version's number."""
-        return int(self.path.name)
+    def version(self) -> int | None:
+        """The version's number; None if the export's folder has another name than a number."""
+        return version_number(self.path.name)
 
     @cached_property
     def config(self) -> Config:
         """The config of the run that was exported."""
         return load_config(self.path / EXTRA / CONFIG)
+
+    @cached_property
+    def data_config(self) -> DataConfig:
+        """How the run's data was written. Unlike `config` it does not ask for the model's class to be known here."""
+        return load_config(self.path / EXTRA / CONFIG, ["model=linear"]).data
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -70,18 +76,19 @@ class Classifier:
         """Classify texts.
 
         Args:
-            texts: The texts; bytes are read as UTF-8, invalid ones as U+FFFD. A single string is refused.
+            texts: The texts; bytes are read as UTF-8, invalid ones and half surrogate pairs as U+FFFD.
             batch_size: Texts at once.
 
         Returns:
             A prediction a text, in their order; none for no texts.
+
+        Raises:
+            TypeError: It is a single string, or one of the texts is no string.
         """
         return list(self.stream(texts, batch_size))
 
     def stream(self, texts: Iterable[str | bytes], batch_size: int = 256) -> Iterator[Prediction]:
-        """Yield a prediction a text as the texts come, holding one batch in memory."""
-        if isinstance(texts, str | bytes):
-            raise TypeError(f"texts: expected a list or another iterable of strings, got one {type(texts).__name__}.")
+        """Yield a prediction a text as the texts come, holding one batch in memory; raises as `predict` does."""
         for batch in _batches(texts, batch_size):
             answer = self._ask(batch)
             for label, score, scores in zip(answer[LABEL], answer[SCORE], answer[SCORES], strict=True):
@@ -89,13 +96,12 @@ class Classifier:
                 yield Prediction(label.decode(), float(score), every)
 
     def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 256) -> NDArray[np.float32]:
-        """Return every label's score for each text, float32[texts, labels]."""
+        """Return every label's score for each text, float32[texts, labels]; raises as `predict` does."""
         parts = [self._ask(batch)[SCORES] for batch in _batches(texts, batch_size)]
         return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
 
-    def _ask(self, texts: list[str | bytes]) -> dict[str, NDArray[Any]]:
-        valid = [text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts]
-        answer = self.signature(**{TEXT: tf.constant(valid, tf.string)})
+    def _ask(self, texts: list[bytes]) -> dict[str, NDArray[Any]]:
+        answer = self.signature(**{TEXT: tf.constant(texts, tf.string)})
         return {name: tensor.numpy() for name, tensor in answer.items()}
 
 
@@ -110,8 +116,8 @@ def load(path: str | Path) -> Classifier:
         ExportError: There is no export, or it is not one of textclf's.
 
     Example:
-        >>> classifier = load("saved_models/quickstart")  # doctest: +SKIP
-        >>> classifier.predict(["Where is my parcel?"])[0].label  # doctest: +SKIP
+        >>> classifier = load("saved_models/quickstart")
+        >>> classifier.predict(["Where is my parcel?"])[0].label
         'delivery'
     """
     version_path = _newest(Path(path))
@@ -145,7 +151,10 @@ def _newest(path: Path) -> Path:
     raise ExportError(f"'{path}' holds neither a SavedModel nor numbered versions of one.")
 
 
-def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[str | bytes]]:
-    texts = iter(texts)
+def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[bytes]]:
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        as_bytes(texts)  # refuses it
+    texts, done = iter(texts), 0
     while batch := list(itertools.islice(texts, size)):
-        yield batch
+        yield as_bytes(batch, first=done)
+        done += len(batch)

@@ -1,16 +1,25 @@
 """Scores of a trained or exported classifier on labelled data."""
 
-from collections.abc import Iterable
+import logging
+import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from textclf.config import Config, dump_config
 from textclf.config.files import override
-from textclf.data import Split, load_corpus, load_split
-from textclf.errors import DataError, RunError
+from textclf.data import Split, load_corpus, load_split, problems
+from textclf.errors import ConfigError, DataError, ExportError, RunError, did_you_mean, listing
 from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_report
 from textclf.models.tasks import TASKS
 from textclf.serving.classifier import Classifier, load
-from textclf.training.run_directory import CONFIG, REPORT, Run
+from textclf.serving.export import versions
+from textclf.training.run_directory import CONFIG, REPORT, Run, model_name
+
+logger = logging.getLogger(__name__)
+
+_WRITTEN = ("format", "delimiter", "text_column", "label_column", "header", "quoting", "encoding", "bad_rows")
+OVERRIDES = tuple(f"data.{field}" for field in _WRITTEN)
+"""What may be said of a source: how it is written, and nothing of how it is cut."""
 
 
 def evaluate(
@@ -23,56 +32,142 @@ def evaluate(
 ) -> Scores:
     """Score a classifier on labelled data.
 
+    Without a source it is the run's own test split, if its data are still those that it was trained on: were
+    they not, the split would be cut anew, and rows that were trained on would be scored. Rows that are
+    dropped (`data.bad_rows=drop`) are logged, with their number.
+
     Args:
         model: A run, an export, or the directory of either.
         source: File, folder or `tfds:NAME`; the test split of the run's own data if None.
-        overrides: `dotted.key=value` strings on top of the run's data section, where the source is written
-            otherwise than the training data: `data.text_column=body`.
+        overrides: `dotted.key=value` strings that say how the source is written where it is written otherwise
+            than the training data, such as `data.text_column=body`; see `OVERRIDES`.
         report_dir: Where `report.html` and its plots are written; no report if None.
         force: Whether a report that stands there is replaced.
 
     Raises:
-        DataError: The data cannot be read or holds labels that the classifier does not know.
+        ConfigError: An override is none of `OVERRIDES`, or there is no source that it could be of.
+        DataError: The data cannot be read, have changed since the training, or hold labels that the classifier
+            does not know.
+        ExportError: There is neither a run nor an export.
         RunError: The report would replace another one.
 
     Example:
-        >>> evaluate("saved_models/quickstart", "sample:test").accuracy  # doctest: +SKIP
-        0.83
+        >>> scores = evaluate("saved_models/quickstart", "sample:test")
+        >>> scores.support, scores.accuracy > 0.7
+        (324, True)
     """
+    overrides = list(overrides)
+    _check_overrides(overrides, source)
     if report_dir is not None and (Path(report_dir) / REPORT).exists() and not force:
         raise RunError(f"'{report_dir}' holds a report already. Choose another folder, or replace it with force.")
     if isinstance(model, str | Path):
-        model = Run.load(model) if (Path(model) / CONFIG).is_file() else load(model)
-    # The run's own format says nothing of another source; its name does.
-    formats = [] if source is None else ["data.format=auto"]
-    config = Config.make(override(model.config.model_dump(mode="json"), [*formats, *overrides]))
-    split = _split(config, source, model.labels)
-    targets = TASKS[config.task].encode(split.labels, model.labels)
+        model = _load(Path(model))
+    split = _own_test_split(model) if source is None else _source_split(model, source, overrides)
+    task = TASKS[model.config.task]
+    targets = task.encode(split.labels, model.labels)
     probabilities = model.probabilities(split.texts)
     if report_dir is not None:
+        command = ["textclf", "evaluate", str(model.path), "--data", source or ""]
+        command += [word for text in overrides for word in ("--set", text)]
         evaluation = Evaluation(
-            title=config.name,
+            title=model.config.name,
             split=source or "test",
             labels=model.labels,
             texts=split.texts,
             targets=targets,
             probabilities=probabilities,
             places=split.places,
-            config_yaml=dump_config(config),
-            facts={"model": str(model.path), "rows": f"{len(split):,}"},
-            model=str(model.results.get("model", "")),
+            history=model.results.get("history"),
+            config_yaml=dump_config(model.config),
+            facts=_facts(model),
             versions=model.results.get("versions", {}),
+            other_scores=_other_scores(model, source),
+            model=model_name(model.config),
+            command=shlex.join(command) if source is not None else "",
         )
         write_report(Path(report_dir), evaluation)
-    predictions = TASKS[config.task].decide(probabilities)
-    return Scores.from_confusion(confusion_matrix(targets, predictions, len(model.labels)), model.labels)
+    confusion = confusion_matrix(targets, task.decide(probabilities), len(model.labels))
+    return Scores.from_confusion(confusion, model.labels)
 
 
-def _split(config: Config, source: str | None, labels: list[str]) -> Split:
-    """Return the rows to score, all with labels that the classifier knows."""
-    if source is not None:
-        return load_split(source, config.data, labels)
-    corpus = load_corpus(config.data, config.seed)
+def _check_overrides(overrides: Sequence[str], source: str | None) -> None:
+    """Refuse what would cut the data otherwise than training did: rows that were trained on would be scored."""
+    if overrides and source is None:
+        raise ConfigError(
+            f"Got {listing(overrides)}, but no labelled data. The run's own test split is scored as training cut it; "
+            "overrides say how other data is written. Name that data (--data FILE), or take the overrides out."
+        )
+    for text in overrides:
+        key = text.partition("=")[0]
+        if key not in OVERRIDES:
+            raise ConfigError(
+                f"--set {key}: unknown key, or one that says nothing of how labelled data is written; expected one of "
+                f"{listing(OVERRIDES)}.{did_you_mean(key, OVERRIDES)}"
+            )
+
+
+def _load(path: Path) -> Run | Classifier:
+    if (path / CONFIG).is_file():
+        return Run.load(path)
+    if not (path / "saved_model.pb").is_file() and not versions(path):
+        raise ExportError(
+            f"No run or export at '{path}'. `textclf train` makes a run under runs/, `textclf export RUN` an export "
+            "under saved_models/."
+        )
+    return load(path)
+
+
+def _own_test_split(model: Run | Classifier) -> Split:
+    """Return the test split that training made, or refuse: another one may hold rows that were trained on."""
+    corpus = load_corpus(model.config.data, model.config.seed)
     if corpus.test is None:
         raise DataError("The run has no test split (data.test is null). Name labelled data to score: --data FILE.")
+    recorded = model.results.get("data_fingerprint")
+    if recorded is None:
+        logger.warning(
+            "'%s' has no record of the data that it was trained on. If they changed since, rows that were trained on "
+            "may be scored.",
+            model.path,
+        )
+    elif recorded != corpus.fingerprint:
+        raise DataError(
+            f"The data changed since '{model.path}' was trained on it: expected the fingerprint {recorded[:12]}…, got "
+            f"{corpus.fingerprint[:12]}…. Its test split cannot be cut again without rows that were trained on. Bring "
+            "the data back, or name labelled data that it was not trained on: --data FILE."
+        )
+    if corpus.bad_rows:
+        logger.warning("Dropped: %s", problems.report(corpus.bad_rows))
+    unknown = sorted(set(corpus.test.labels) - set(model.labels))
+    if unknown:
+        raise DataError(
+            f"The test split holds labels that the classifier does not know: {listing(unknown)}. The data changed "
+            "since the training; name labelled data with --data FILE."
+        )
     return corpus.test
+
+
+def _source_split(model: Run | Classifier, source: str, overrides: Sequence[str]) -> Split:
+    """Return the rows of a source; what the overrides do not say of it is as in the training data."""
+    # The run's own format says nothing of another source; its name does.
+    values = {"data": model.config.data.model_dump(mode="json") | {"format": "auto"}}
+    config = Config.make(override(values, overrides))
+    return load_split(source, config.data, model.labels)
+
+
+def _facts(model: Run | Classifier) -> dict[str, str]:
+    """Return what is known of the training, as `textclf train` reports it."""
+    results = model.results
+    facts = {f"rows of {name}": f"{count:,}" for name, count in results.get("rows", {}).items()}
+    counts = {"bad_rows": "bad rows dropped", "parameters": "parameters", "best_step": "best step"}
+    facts |= {title: f"{results[key]:,}" for key, title in counts.items() if results.get(key) is not None}
+    if "data_fingerprint" in results:
+        facts["data fingerprint"] = results["data_fingerprint"]
+    return facts | {"read from": str(model.path)}
+
+
+def _other_scores(model: Run | Classifier, source: str | None) -> dict[str, Scores]:
+    """Return what training measured on the run's own splits."""
+    measured = {name: Scores.from_json(scores) for name, scores in model.results.get("scores", {}).items()}
+    if source is None:
+        return {name: scores for name, scores in measured.items() if name != "test"}
+    return {f"the run's own {name}": scores for name, scores in measured.items()}

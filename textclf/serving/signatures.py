@@ -6,7 +6,7 @@ They are a contract with every client; nothing here changes without a new major 
 import tensorflow as tf
 
 from textclf.models.base import TextModel
-from textclf.models.tasks import SingleLabel
+from textclf.models.tasks import Task
 from textclf.text.tokenizer import Tokenizer
 
 SERVING_DEFAULT = "serving_default"
@@ -25,7 +25,7 @@ class ServedClassifier:
         labels: The label vocabulary, in the order of the logits.
     """
 
-    def __init__(self, tokenizer: Tokenizer, model: TextModel, task: SingleLabel, labels: list[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, model: TextModel, task: Task, labels: list[str]) -> None:
         """Keep the parts; they must be tracked by the archive that exports the functions."""
         self._tokenizer, self._model, self._task, self._labels = tokenizer, model, task, labels
 

@@ -1,5 +1,7 @@
 """Strings into token strings, as graph ops: the same code in `tf.data`, in eager code and in the export."""
 
+from collections.abc import Iterator, Sequence
+
 import tensorflow as tf
 import tensorflow_text as tf_text
 
@@ -61,3 +63,14 @@ def split_characters(texts: tf.Tensor) -> tf.RaggedTensor:
 
 
 SPLITTERS = {"words": split_words, "characters": split_characters}
+
+_TEXTS_AT_ONCE = 1024
+
+
+def in_batches(texts: Sequence[str | bytes]) -> Iterator[tf.Tensor]:
+    """Yield many texts as tensors that graph ops take at once, string[at most 1,024].
+
+    No texts are one batch without rows, so that what is made of the batches has its shape in any case.
+    """
+    for start in range(0, max(len(texts), 1), _TEXTS_AT_ONCE):
+        yield tf.constant(texts[start : start + _TEXTS_AT_ONCE], tf.string)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from textclf.config.text import TextConfig
 from textclf.errors import ConfigError
-from textclf.text.splitting import SPLITTERS
+from textclf.text.splitting import SPLITTERS, in_batches
 from textclf.text.vocabulary import (
     PADDING_ID,
     UNKNOWN_ID,
@@ -18,7 +18,6 @@ from textclf.text.vocabulary import (
 )
 
 _FILE_NAME = "vocabulary.txt"
-_TEXTS_AT_ONCE = 1024
 
 
 class Tokenizer(tf.Module):
@@ -91,16 +90,12 @@ class Tokenizer(tf.Module):
         ids = self._table.lookup(tokens.flat_values)
         return tokens.with_flat_values(tf.cast(ids, tf.int32))
 
-    def encode(self, texts: Sequence[str]) -> tf.RaggedTensor:
+    def encode(self, texts: Sequence[str | bytes]) -> tf.RaggedTensor:
         """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
-        starts = range(0, max(len(texts), 1), _TEXTS_AT_ONCE)  # no texts are one batch without rows
-        parts = [self.ragged(tf.constant(texts[start : start + _TEXTS_AT_ONCE], tf.string)) for start in starts]
-        return tf.concat(parts, axis=0)
+        return tf.concat([self.ragged(batch) for batch in in_batches(texts)], axis=0)
 
 
 def count_tokens(texts: Sequence[str], config: TextConfig) -> np.ndarray:
     """Return how many tokens each text has before it is cut, int64[texts]; needs no vocabulary."""
     split = SPLITTERS[config.tokens]
-    starts = range(0, len(texts), _TEXTS_AT_ONCE)
-    parts = [split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).row_lengths().numpy() for start in starts]
-    return np.concatenate([np.zeros(0, np.int64), *parts])
+    return np.concatenate([split(batch).row_lengths().numpy() for batch in in_batches(texts)])

@@ -4,16 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import tensorflow as tf
-
 from textclf.config.text import TextConfig
 from textclf.errors import RunError
-from textclf.text.splitting import SPLITTERS
+from textclf.text.splitting import SPLITTERS, in_batches
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
-
-_TEXTS_AT_ONCE = 1024
 
 
 def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
@@ -28,8 +24,8 @@ def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
     """
     split = SPLITTERS[config.tokens]
     counts: Counter[bytes] = Counter()
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        counts.update(split(tf.constant(texts[start : start + _TEXTS_AT_ONCE])).flat_values.numpy())
+    for batch in in_batches(texts):
+        counts.update(split(batch).flat_values.numpy())
     frequent = ((token.decode(), count) for token, count in counts.items() if count >= config.min_count)
     ordered = sorted(frequent, key=lambda pair: (-pair[1], pair[0]))
     return [PADDING, UNKNOWN, *(token for token, _ in ordered[: config.max_size - 2])]

@@ -1,5 +1,6 @@
 """What watches a training: TensorBoard and the terminal, as ordinary Keras callbacks."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar on standard error with loss and speed, and a line an evaluation.
+    """A bar on standard error with loss, speed and the best score, and a line an evaluation.
 
     Args:
         state: The trainer's state.
@@ -78,7 +79,10 @@ class ProgressBar(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar; the loss is read now and then, since reading waits for the device."""
         if batch % 10 == 0 and logs and not self._bar.disable:
-            self._bar.set_postfix(loss=f"{float(logs['loss']):.3f}", refresh=False)
+            shown = {"loss": f"{float(logs['loss']):.3f}"}
+            if self._state.history:
+                shown[f"best {self._monitor}"] = f"{self._state.best_score:.4f}"
+            self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -89,7 +93,7 @@ class ProgressBar(keras.callbacks.Callback):
             f"epoch {record['epoch']:>3}  step {record['step']:>6}  loss {record['train_loss']:.3f}  "
             f"dev loss {record['dev_loss']:.3f}  dev {self._monitor} {record['dev'][self._monitor]:.4f}  "
             f"{record['examples_per_second']:,.0f} texts/s",
-            file=self._stream(),
+            file=sys.stderr,
         )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -102,9 +106,3 @@ class ProgressBar(keras.callbacks.Callback):
         del logs
         if self._bar is not None:
             self._bar.close()
-
-    @staticmethod
-    def _stream() -> Any:
-        import sys
-
-        return sys.stderr

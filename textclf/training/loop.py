@@ -14,7 +14,7 @@ from textclf.config.training import TrainingConfig
 from textclf.errors import RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
-from textclf.models.tasks import SingleLabel
+from textclf.models.tasks import Task
 from textclf.text.batches import make_dataset, plan_epoch
 from textclf.training.interruption import on_ctrl_c
 from textclf.training.prediction import Encoded, Outcome, Predictor
@@ -23,8 +23,27 @@ from textclf.training.step import TrainStep
 
 
 @dataclass
+class _MeanLoss:
+    """The mean over examples, summed on the device so that no step waits for Python."""
+
+    total: tf.Tensor = field(default_factory=lambda: tf.zeros(()))
+    examples: int = 0
+
+    def add(self, loss_sum: tf.Tensor, examples: int) -> None:
+        self.total += loss_sum
+        self.examples += examples
+
+    def __float__(self) -> float:
+        return float(self.total) / max(self.examples, 1)
+
+
+@dataclass
 class TrainingState:
-    """Where a training stands; with the weights and the optimizer's, all that a step depends on.
+    """Where a training stands, and what came of it so far.
+
+    It is not enough to go on after a stop as if there had been none, which comes later: beside the model's and the
+    optimizer's weights, that takes the best weights, the place in the epoch and in the sums since the last
+    evaluation, and the seeds of dropout.
 
     Attributes:
         epoch: Number of the epoch, from 0.
@@ -63,12 +82,15 @@ class Trainer:
             mode="max")`. One that sets the learning rate, such as `ReduceLROnPlateau`, works with
             `schedule: constant` without warm-up alone; Keras lets nobody change a schedule.
         save_best: Called whenever the model has better weights than ever before.
+
+    Attributes:
+        predictor: What runs the model for an evaluation; of use for others afterwards, since its graph is traced.
     """
 
     def __init__(
         self,
         model: TextModel,
-        task: SingleLabel,
+        task: Task,
         labels: list[str],
         config: TrainingConfig,
         seed: int,
@@ -79,13 +101,11 @@ class Trainer:
         self.model, self.config, self.seed = model, config, seed
         self.state = TrainingState()
         self._task, self._save_best = task, save_best
-        self._predict = Predictor(model, task, labels)
+        self.predictor = Predictor(model, task, labels)
         self.callbacks = list(callbacks)
         self._best_weights: list[np.ndarray] = []
-        # Mean over the steps since the last evaluation, summed on the device so that no step waits for Python.
-        self._loss_sum = tf.zeros(())
+        self._loss_of_epoch, self._loss_since_evaluation = _MeanLoss(), _MeanLoss()
         self._window_start = 0.0
-        self._window_steps = self._window_examples = 0
 
     def fit(self, train: Encoded, dev: Encoded) -> TrainingState:
         """Train, evaluate on dev as the config says, and put the best weights into the model.
@@ -116,6 +136,8 @@ class Trainer:
         if state.interrupted:
             self._save_best(self.model)  # Ctrl-C may have come while it was written
         callbacks.on_train_end(self._logs())
+        # A callback may have set other weights than are saved, as EarlyStopping(restore_best_weights=True) does.
+        self.model.set_weights(self._best_weights)
         return state
 
     def _interrupt(self) -> None:
@@ -126,9 +148,10 @@ class Trainer:
         config, state, lengths = self.config, self.state, train.lengths
         while state.epoch < config.epochs and not self.model.stop_training:
             plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
+            self._loss_of_epoch = _MeanLoss()
             callbacks.on_epoch_begin(state.epoch)
             self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
-            callbacks.on_epoch_end(state.epoch, self._logs())
+            callbacks.on_epoch_end(state.epoch, self._logs() | {"loss": float(self._loss_of_epoch)})
             state.epoch += 1
         if not state.history or state.history[-1]["step"] < state.step:
             self._evaluate(dev, callbacks)
@@ -142,9 +165,9 @@ class Trainer:
             callbacks.on_train_batch_begin(number - 1)
             loss, norm = step(ids, targets)
             self.state.step += 1
-            self._loss_sum += loss
-            self._window_steps += 1
-            self._window_examples += int(targets.shape[0])
+            examples = int(targets.shape[0])
+            for mean in (self._loss_of_epoch, self._loss_since_evaluation):
+                mean.add(loss * examples, examples)
             callbacks.on_train_batch_end(number - 1, {"loss": loss, "gradient_norm": norm})
             every = self.config.evaluate_every
             if (self.state.step % every == 0) if every else (number == last):
@@ -154,14 +177,14 @@ class Trainer:
                 return
 
     def _open_window(self) -> None:
-        self._loss_sum, self._window_steps, self._window_examples = tf.zeros(()), 0, 0
+        self._loss_since_evaluation = _MeanLoss()
         self._window_start = time.perf_counter()
 
     def _evaluate(self, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Score dev, keep the weights if they are the best so far, and stop if none were for too long."""
         seconds = time.perf_counter() - self._window_start
         callbacks.on_test_begin()
-        outcome = self._predict(dev)
+        outcome = self.predictor(dev)
         record = self._record(outcome, seconds)
         self._check_finite(record)
         state = self.state
@@ -181,10 +204,11 @@ class Trainer:
         """Refuse weights that nothing can be learnt from any more."""
         for name in ("train_loss", "dev_loss"):
             if not math.isfinite(record[name]):
+                kept = "The best weights before that are kept." if self._best_weights else "No weights were kept."
                 raise RunError(
                     f"Training broke down: {name} is {record[name]} at step {record['step']}. "
                     f"Lower training.learning_rate (it is {self.config.learning_rate}) or training.clip_norm "
-                    f"(it is {self.config.clip_norm}; 0 is off). The best weights before that are kept."
+                    f"(it is {self.config.clip_norm}; 0 is off). {kept}"
                 )
 
     def _record(self, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -192,11 +216,11 @@ class Trainer:
         return {
             "epoch": self.state.epoch + 1,
             "step": self.state.step,
-            "train_loss": float(self._loss_sum) / max(self._window_steps, 1),
+            "train_loss": float(self._loss_since_evaluation),
             "dev_loss": outcome.loss,
             "dev": {name: score(outcome.scores) for name, score in SCORES.items()},
             "learning_rate": float(self.model.optimizer.learning_rate),
-            "examples_per_second": self._window_examples / max(seconds, 1e-9),
+            "examples_per_second": self._loss_since_evaluation.examples / max(seconds, 1e-9),
             "seconds": seconds,
         }
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from textclf.evaluation.scores import Scores, confusion_matrix
 from textclf.models.base import TextModel
-from textclf.models.tasks import SingleLabel
+from textclf.models.tasks import Task
 from textclf.text.batches import make_dataset, plan_evaluation
 
 
@@ -58,24 +59,41 @@ class Predictor:
         batch_size: Texts at once.
     """
 
-    def __init__(self, model: TextModel, task: SingleLabel, labels: list[str], batch_size: int = 256) -> None:
+    def __init__(self, model: TextModel, task: Task, labels: list[str], batch_size: int = 256) -> None:
         """Keep the parts; the graph is traced at the first call."""
         self._model, self._task, self._labels, self._batch_size = model, task, labels, batch_size
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)])
-    def _answer(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = self._model(ids, training=False)
-        return self._task.probabilities(logits), self._task.losses(targets, logits)
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def _batch_logits(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self._model(ids, training=False), tf.float32)
+
+    def probabilities(self, ids: tf.RaggedTensor) -> NDArray[np.float32]:
+        """Return every label's probability for each text, float32[rows, classes], in the order of the rows.
+
+        Args:
+            ids: Ragged int32[rows, (time)].
+        """
+        return self._probabilities(self._logits(ids))
 
     def __call__(self, split: Encoded) -> Outcome:
         """Return the answers and scores for a split; every row counts once."""
-        probabilities = np.zeros((len(split), len(self._labels)), np.float32)
-        loss = 0.0
-        plan = plan_evaluation(split.lengths, self._batch_size)
-        for rows, (ids, targets) in zip(plan, make_dataset(split.ids, split.targets, plan), strict=True):
-            batch_probabilities, losses = self._answer(ids, targets)
-            probabilities[rows] = batch_probabilities.numpy()
-            loss += float(tf.reduce_sum(losses))
-        predictions = self._task.decide(probabilities)
-        matrix = confusion_matrix(split.targets, predictions, len(self._labels))
-        return Outcome(probabilities, loss / max(len(split), 1), Scores.from_confusion(matrix, self._labels))
+        logits = self._logits(split.ids)
+        probabilities = self._probabilities(logits)
+        losses = self._task.losses(split.targets, logits)
+        matrix = confusion_matrix(split.targets, self._task.decide(probabilities), len(self._labels))
+        loss = float(tf.reduce_sum(losses)) / max(len(split), 1)
+        return Outcome(probabilities, loss, Scores.from_confusion(matrix, self._labels))
+
+    def _logits(self, ids: tf.RaggedTensor) -> NDArray[np.float32]:
+        """Return float32[rows, classes], in the order of the rows."""
+        rows = np.arange(ids.nrows(), dtype=np.int32)
+        logits = np.zeros((len(rows), len(self._labels)), np.float32)
+        plan = plan_evaluation(ids.row_lengths().numpy(), self._batch_size)
+        # Each batch comes with its rows' numbers, where a training batch has its targets.
+        for batch, places in make_dataset(ids, rows, plan):
+            logits[places.numpy()] = self._batch_logits(batch).numpy()
+        return logits
+
+    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = self._task.probabilities(logits).numpy()
+        return probabilities

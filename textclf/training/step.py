@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from textclf.config.training import TrainingConfig
 from textclf.models.base import TextModel
-from textclf.models.tasks import SingleLabel
+from textclf.models.tasks import Task
 
 _TINY = 1e-12
 
@@ -24,7 +24,7 @@ class TrainStep:
     """
 
     def __init__(
-        self, model: TextModel, optimizer: keras.optimizers.Optimizer, task: SingleLabel, config: TrainingConfig
+        self, model: TextModel, optimizer: keras.optimizers.Optimizer, task: Task, config: TrainingConfig
     ) -> None:
         """Build the optimizer's variables under the strategy that is in scope."""
         self._model, self._optimizer, self._task, self._config = model, optimizer, task, config
@@ -34,8 +34,12 @@ class TrainStep:
         # once. Under replicas Keras' optimizer meets the others, which no function inside the step can.
         alone = self._strategy.num_replicas_in_sync == 1
         self._update = tf.function(self._clip_and_apply, jit_compile=True) if alone else self._clip_and_apply
+        # With a signature it is traced once; a replica's part of a batch has none.
+        signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
+        self._global_step = tf.function(
+            self._on_every_replica, input_signature=signature if alone else None, reduce_retracing=not alone
+        )
 
-    @tf.function(reduce_retracing=True)
     def __call__(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Update the weights.
 
@@ -47,6 +51,10 @@ class TrainStep:
             The mean loss, float32[], before the update and without penalties, and the gradient's global norm
             before clipping, float32[].
         """
+        loss, norm = self._global_step(ids, targets)
+        return loss, norm
+
+    def _on_every_replica(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         loss, norm = self._strategy.run(self._replica_step, args=(ids, targets))
         loss = self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
         return loss, self._strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
@@ -60,7 +68,9 @@ class TrainStep:
             losses = self._task.losses(targets, logits, self._config.label_smoothing)
             loss = tf.reduce_sum(losses) / examples
             objective = loss + sum(self._model.losses) / replicas.num_replicas_in_sync
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(objective, variables)]
+        # A weight that the loss does not depend on is not moved by it.
+        found = tape.gradient(objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
         gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         return loss, self._update(gradients)
 

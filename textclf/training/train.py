@@ -1,8 +1,8 @@
 """A whole run: from a config to a run directory with a model, its scores and a report."""
 
 import importlib.metadata
+import logging
 import platform
-import resource
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +19,11 @@ from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.callbacks import ProgressBar, TensorBoardLog
 from textclf.training.loop import Trainer, TrainingState
+from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Encoded, Outcome, Predictor
-from textclf.training.run_directory import BAD_ROWS, LOGS, Run, RunWriter, model_name
+from textclf.training.run_directory import BAD_ROWS, Run, RunWriter, model_name
+
+logger = logging.getLogger(__name__)
 
 _VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
 
@@ -46,14 +49,15 @@ def train(
         force: Whether a run that stands there is replaced.
         callbacks: Keras callbacks beside the project's own.
         progress: Whether a bar and a line an evaluation go to standard error.
-        report: Whether `report.html` and its plots are written; it takes a few seconds.
+        report: Whether `report.html` and its plots are written; it takes a few seconds. If it fails, that is a
+            warning in the log: the run is finished without.
 
     Returns:
         The finished run, with the best weights in its model.
 
     Raises:
         DataError: The data cannot be learnt from.
-        RunError: The directory is taken.
+        RunError: The directory is taken, or another process writes there.
 
     Example:
         >>> config = Config.make({"data": {"train": "sample:train", "dev": "sample:dev", "test": "sample:test"}})
@@ -63,12 +67,8 @@ def train(
     score(config.training.monitor, "training.monitor")  # a misspelt score is refused before minutes of training
     started = time.perf_counter()
     corpus = load_corpus(config.data, config.seed)
-    writer = RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force)
-    try:
+    with RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force) as writer:
         return _train(config, corpus, writer, callbacks, progress=progress, report=report, started=started)
-    except BaseException:
-        writer.abandon()
-        raise
 
 
 def _train(
@@ -81,21 +81,21 @@ def _train(
     report: bool,
     started: float,
 ) -> Run:
-    if corpus.bad_rows:
-        corpus.write_bad_rows(writer.path / BAD_ROWS)
     keras.utils.set_random_seed(config.seed)
     tokenizer = Tokenizer.learn(corpus.train.texts, config.text)
     writer.write_start(config, corpus.labels, tokenizer)
+    if corpus.bad_rows:
+        with writer.replacing(BAD_ROWS) as unfinished:
+            corpus.write_bad_rows(unfinished)
     splits = encode(corpus, tokenizer, config)
-    model, state = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
-    predict = Predictor(model, TASKS[config.task], corpus.labels)
+    model, state, predict = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started
     results = _results(config, corpus, model, state, outcomes, seconds)
-    if report:
-        _report(writer.path, config, corpus, splits, outcomes, results)
     writer.write_results(results)
-    return Run(writer.path, config, corpus.labels, tokenizer, model, results)
+    if report:
+        _try_report(writer, config, corpus, splits, outcomes, results)
+    return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
@@ -115,21 +115,21 @@ def fit(
     writer: RunWriter,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = False,
-) -> tuple[TextModel, TrainingState]:
-    """Return the fitted model and how its training went, by the solver or the loop as the model has it."""
+) -> tuple[TextModel, TrainingState, Predictor]:
+    """Return the fitted model, how its training went, by solver or loop as the model has it, and what runs it."""
     chosen = model_class(model_name(config))
     if chosen.has_solver:
         train_split = splits["train"]
         model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
         writer.write_model(model)
-        return model, TrainingState()
+        return model, TrainingState(), Predictor(model, TASKS[config.task], labels)
     model = chosen.create(config.model, tokenizer, len(labels), config.seed)
     trainer = Trainer(model, TASKS[config.task], labels, config.training, config.seed, save_best=writer.write_model)
-    trainer.callbacks.append(TensorBoardLog(writer.path / LOGS, trainer.state))
+    trainer.callbacks.append(TensorBoardLog(writer.logs, trainer.state))
     if progress:
         trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
     trainer.callbacks.extend(callbacks)
-    return model, trainer.fit(splits["train"], splits["dev"])
+    return model, trainer.fit(splits["train"], splits["dev"]), trainer.predictor
 
 
 def _results(
@@ -152,7 +152,7 @@ def _results(
         "history": state.history,
         "parameters": model.count_params(),
         "seconds": round(seconds, 2),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mb": peak_megabytes(),
         "rows": {name: len(split) for name, split in corpus.splits.items()},
         "bad_rows": len(corpus.bad_rows),
         "data_fingerprint": corpus.fingerprint,
@@ -171,6 +171,30 @@ def _versions() -> dict[str, str]:
     return versions
 
 
+def _try_report(
+    writer: RunWriter,
+    config: Config,
+    corpus: Corpus,
+    splits: dict[str, Encoded],
+    outcomes: dict[str, Outcome],
+    results: dict[str, Any],
+) -> None:
+    """Write the report, or say how to get it later: the run is finished and stays so."""
+    try:
+        _report(writer.directory, config, corpus, splits, outcomes, results)
+    except (Exception, KeyboardInterrupt) as error:
+        source = "" if "test" in outcomes else " --data FILE"
+        logger.warning(
+            "The run '%s' is finished, but its report was not written (%s). Write it with: "
+            "textclf evaluate %s%s --report %s",
+            writer.path,
+            f"{type(error).__name__}: {error}".rstrip(": "),
+            writer.path,
+            source,
+            writer.path / "report",
+        )
+
+
 def _report(
     path: Path,
     config: Config,
@@ -187,7 +211,7 @@ def _report(
         "bad rows dropped": f"{results['bad_rows']:,}",
         "parameters": f"{results['parameters']:,}",
         "seconds": f"{results['seconds']:,.0f}",
-        "peak memory": f"{results['peak_mb']:,} MB",
+        "peak memory": "not known" if results["peak_mb"] is None else f"{results['peak_mb']:,} MB",
         "data fingerprint": results["data_fingerprint"],
     }
     if results["history"]:

@@ -1,13 +1,15 @@
 """CSV and TSV: a row a line, or over several lines where quotes hold line ends together."""
 
 import csv
+import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from textclf.config import DataConfig
+from textclf.config.checks import wrong_delimiter
 from textclf.data import problems
 from textclf.data.examples import BadRow, Row
 from textclf.data.files import open_text
@@ -18,12 +20,12 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
 def read_csv(source: str, config: DataConfig) -> Iterator[Row]:
-    """Yield the rows of a file with commas between the fields."""
+    """Yield the rows of a file with commas between the fields, unless `delimiter` says otherwise."""
     return read_delimited(Path(source), source, "csv", config)
 
 
 def read_tsv(source: str, config: DataConfig) -> Iterator[Row]:
-    """Yield the rows of a file with tabs between the fields."""
+    """Yield the rows of a file with tabs between the fields, unless `delimiter` says otherwise."""
     return read_delimited(Path(source), source, "tsv", config)
 
 
@@ -34,16 +36,17 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         path: The file.
         source: What the rows and the errors call it.
         format_name: csv or tsv.
-        config: `text_column`, `label_column`, `header`, `quoting` and `encoding` count.
+        config: `text_column`, `label_column`, `header`, `quoting`, `delimiter` and `encoding` count.
 
     Raises:
         DataError: The file cannot be read, or a column is missing.
     """
     with open_text(path, config.encoding, newline="") as file:
-        rows = delimited_rows(file, DELIMITERS[format_name], is_quoted(config.quoting, format_name))
+        delimiter = delimiter_of(config.delimiter, format_name)
+        rows = delimited_rows(file, delimiter, is_quoted(config.quoting, format_name))
         names, rows = column_names(rows, config.header, source)
         if names:
-            hint = header_hint(config.header)
+            hint = columns_hint(config.header, names)
             text_index = find_column(config.text_column, names, source, "data.text_column", hint)
             label_index = find_column(config.label_column, names, source, "data.label_column", hint)
         for line, fields in rows:
@@ -60,7 +63,7 @@ NumberedFields = tuple[int, list[str] | csv.Error]
 
 
 def delimited_rows(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterator[NumberedFields]:
-    """Yield the fields of each row; lines with nothing on them are no rows.
+    """Yield the fields of each row, none for a line with nothing on it.
 
     A row whose quotes are broken is given up after its first line: the lines that it swallowed are
     read again as rows of their own, so that one stray quote costs one row and not the rest of the file.
@@ -86,14 +89,15 @@ def delimited_rows(lines: Iterable[str], delimiter: str, quoted: bool) -> Iterat
             source.give_up_row()
             yield source.first_line, error
             continue
-        if fields:
-            yield source.first_line, fields
+        yield source.first_line, fields
 
 
 def column_names(
     rows: Iterator[NumberedFields], header: bool, source: str
 ) -> tuple[list[str], Iterator[NumberedFields]]:
     """Return the names of the columns and the rows under them; no names if there is no whole row.
+
+    A line with nothing on it is an empty field where there is one column, and no row where there are more.
 
     Raises:
         DataError: The line of names has broken quotes.
@@ -106,11 +110,32 @@ def column_names(
                     f"'{source}': the names of the columns in line {line} have {problems.QUOTES} ({fields})."
                 )
             before.append((line, fields))
+        elif not fields:
+            before.append((line, fields))
         elif header:
-            return fields, rows
+            return fields, _filled(rows, len(fields))
         else:
-            return [str(number) for number in range(1, len(fields) + 1)], chain([*before, (line, fields)], rows)
-    return [], iter(before)
+            names = [str(number) for number in range(1, len(fields) + 1)]
+            return names, _filled(chain([*before, (line, fields)], rows), len(names))
+    return [], _filled(iter(before), 0)
+
+
+def _filled(rows: Iterable[NumberedFields], width: int) -> Iterator[NumberedFields]:
+    """Yield the rows, those without fields only where the one field that a row has can be empty."""
+    for line, fields in rows:
+        if fields:
+            yield line, fields
+        elif width == 1:
+            yield line, [""]
+
+
+def delimiter_of(delimiter: str | None, format_name: str) -> str:
+    """Return the character between fields, given `data.delimiter`; `DataError` if it can be none."""
+    if delimiter is None:
+        return DELIMITERS[format_name]
+    if problem := wrong_delimiter(delimiter):
+        raise DataError(f"data.delimiter: {problem}")
+    return delimiter
 
 
 def is_quoted(quoting: str, format_name: str) -> bool:
@@ -118,8 +143,10 @@ def is_quoted(quoting: str, format_name: str) -> bool:
     return quoting == "standard" or (quoting == "auto" and format_name == "csv")
 
 
-def header_hint(header: bool) -> str:
+def columns_hint(header: bool, names: Sequence[str]) -> str:
     """Return what else to try if a column is missing."""
+    if len(names) == 1 and (other := re.search("[;|\\t,]", names[0])):
+        return f" Its fields seem to be separated by {other[0]!r}: name that as the delimiter (data.delimiter)."
     if header:
         return " If the file has no line of names at its top, set data.header=false and call the columns 1, 2, …"
     return " Without a header the columns are called 1, 2, …"

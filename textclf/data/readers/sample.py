@@ -23,7 +23,9 @@ def read_sample(source: str, config: DataConfig) -> Iterator[Row]:
     Raises:
         DataError: There is no such sample.
     """
-    as_written = config.model_copy(update={"header": True, "quoting": "standard", "encoding": "utf-8"})
+    as_written = config.model_copy(
+        update={"header": True, "quoting": "standard", "delimiter": None, "encoding": "utf-8"}
+    )
     return read_delimited(sample_path(source), source, "csv", as_written)
 
 

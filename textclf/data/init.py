@@ -1,0 +1,51 @@
+"""A first config for a source: what `textclf init` writes."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from textclf.config import Config, DataConfig
+from textclf.config.files import override
+from textclf.data.guess import Guess, guess
+
+GUESSED = tuple(field for field in DataConfig.model_fields if field in Guess.__dataclass_fields__)
+"""What a guess says of `DataConfig`; both call it the same."""
+
+
+def init(
+    source: str, overrides: Iterable[str] = (), name: str | None = None, *, guessed: Guess | None = None
+) -> Config:
+    """Look at a source and return a config that trains on it.
+
+    `textclf.config.comments.comment_config` writes it as YAML with a comment a field, `dump_config` without.
+
+    Args:
+        source: A file, a folder with a subfolder a class, `tfds:NAME` or `sample:NAME`.
+        overrides: `dotted.key=value` strings on top of what was found.
+        name: Name of the classifier; one made of the source's if None.
+        guessed: What `textclf.data.guess` said of the source, if it was asked already.
+
+    Raises:
+        DataError: The source cannot be read, or no column looks like a text or like a label.
+        ConfigError: The overrides or the name do not fit.
+
+    Example:
+        >>> config = init("sample:train", ["model=linear"])
+        >>> config.name, config.data.text_column, config.data.label_column
+        ('train', 'text', 'label')
+    """
+    found = guess(source) if guessed is None else guessed
+    fields = {field: getattr(found, field) for field in GUESSED}
+    values = {"name": name or name_of(source), "data": {"train": source} | fields}
+    return Config.make(override(values, overrides))
+
+
+def name_of(source: str) -> str:
+    """Return a name made of a source's: `data/My messages.csv.gz` gives `My-messages`.
+
+    Example:
+        >>> name_of("data/My messages.csv.gz"), name_of("tfds:imdb_reviews"), name_of("消息.csv")
+        ('My-messages', 'imdb_reviews', 'classifier')
+    """
+    stem = Path(source.rpartition(":")[2]).name.partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-_") or "classifier"

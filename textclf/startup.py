@@ -1,0 +1,48 @@
+"""TensorFlow without its start-up chatter."""
+
+import os
+import sys
+import tempfile
+import warnings
+
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow and tensorflow-text with standard error held back; it is shown if the import fails.
+
+    The native libraries write to the file descriptor before any of their log levels counts. Who has set
+    `TF_CPP_MIN_LOG_LEVEL` wants to see what TensorFlow says: then nothing is held back.
+    """
+    if "tensorflow" in sys.modules and "tensorflow_text" in sys.modules:
+        return
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    try:
+        kept = None if LOG_LEVEL in os.environ else os.dup(2)
+    except OSError:  # a service without a standard error
+        kept = None
+    if kept is None:
+        _import()
+        return
+    os.environ[LOG_LEVEL] = "3"
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            _import()
+        except BaseException:
+            held_back.seek(0)
+            os.write(kept, held_back.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _import() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tensorflow
+        import tensorflow_text  # noqa: F401
+    tensorflow.config.list_physical_devices()
