@@ -1,4 +1,4 @@
-"""Where the examples in docstrings run: a folder of their own, with a trained and exported run."""
+"""What must be set before TensorFlow starts, and where the examples in docstrings run."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,17 @@ import pytest
 
 NEED_A_RUN = ("textclf.serving.classifier.load", "textclf.serving.evaluate.evaluate", "textclf.serving.export.export")
 """Examples that begin with `runs/quickstart` and `saved_models/quickstart`, as `make quickstart` leaves them."""
+
+
+def pytest_configure() -> None:
+    """Give TensorFlow two logical CPUs, which stand for two devices; it takes them only before anything has run."""
+    from textclf.startup import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 @pytest.fixture(scope="session")

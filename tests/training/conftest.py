@@ -1,4 +1,4 @@
-"""What the tests of training share. Two logical CPUs, set before TensorFlow starts, stand for two devices."""
+"""What the tests of training share."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,10 +17,6 @@ from textclf.text.tokenizer import Tokenizer
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded
 from textclf.training.train import encode
-
-_cpu = tf.config.list_physical_devices("CPU")[0]
-if len(tf.config.get_logical_device_configuration(_cpu) or []) < 2:
-    tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
 class Prepared(NamedTuple):
