@@ -35,6 +35,10 @@ def test_who_set_the_log_level_hears_it(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "chatterchatter more")
 
 
+def test_a_child_of_a_quiet_parent_is_quiet(tmp_path: Path) -> None:
+    assert start(tmp_path, TENSORFLOW, TF_CPP_MIN_LOG_LEVEL="3").stderr == ""
+
+
 def test_a_failed_import_says_why(tmp_path: Path) -> None:
     done = start(tmp_path, f"{CHATTER}\nraise ImportError('no such library')")
     assert done.returncode == 1

@@ -5,26 +5,27 @@ import sys
 import tempfile
 import warnings
 
-LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+LOG_LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 
 
 def import_tensorflow() -> None:
     """Import TensorFlow and tensorflow-text with standard error held back; it is shown if the import fails.
 
     The native libraries write to the file descriptor before any of their log levels counts. Who has set
-    `TF_CPP_MIN_LOG_LEVEL` wants to see what TensorFlow says: then nothing is held back.
+    `TF_CPP_MIN_LOG_LEVEL` to less than 3 wants to see what TensorFlow says: then nothing is held back. (At 3
+    nobody does; a child process inherits that from a parent that came through here.)
     """
     if "tensorflow" in sys.modules and "tensorflow_text" in sys.modules:
         return
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
-        kept = None if LOG_LEVEL in os.environ else os.dup(2)
+        kept = os.dup(2) if os.environ.get(LOG_LEVEL, QUIET) == QUIET else None
     except OSError:  # a service without a standard error
         kept = None
     if kept is None:
         _import()
         return
-    os.environ[LOG_LEVEL] = "3"
+    os.environ[LOG_LEVEL] = QUIET
     if sys.stderr is not None:
         sys.stderr.flush()
     with tempfile.TemporaryFile() as held_back:
