@@ -12,7 +12,7 @@ import keras
 
 from textclf.config import Config, dump_config
 from textclf.data import Corpus, load_corpus
-from textclf.evaluation import Evaluation, score, write_report
+from textclf.evaluation import Evaluation, write_report
 from textclf.models.base import TextModel
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
@@ -65,7 +65,6 @@ def train(
         >>> train(config, "runs/demo").scores("test").accuracy > 0.7
         True
     """
-    score(config.training.monitor, "training.monitor")  # a misspelt score is refused before minutes of training
     started = time.perf_counter()
     corpus = load_corpus(config.data, config.seed)
     with RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force) as writer:
