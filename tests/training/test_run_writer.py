@@ -10,8 +10,9 @@ import pytest
 
 from textclf.errors import RunError
 from textclf.text.tokenizer import Tokenizer
-from textclf.training import run_directory
-from textclf.training.run_directory import Run, RunWriter
+from textclf.training import run_writer
+from textclf.training.run_directory import Run
+from textclf.training.run_writer import RunWriter
 from textclf.training.writing import replacing
 
 START = {"config.yaml", "labels.json", "vocabulary.txt"}
@@ -225,7 +226,7 @@ def test_an_old_run_that_cannot_be_deleted_is_named(
 
     with RunWriter(old_run, force=True) as writer, caplog.at_level(logging.WARNING):
         start(writer, linear_run)
-        monkeypatch.setattr(run_directory, "save_model", lambda _, path: path.touch())
-        monkeypatch.setattr(run_directory.shutil, "rmtree", busy)
+        monkeypatch.setattr(run_writer, "save_model", lambda _, path: path.touch())
+        monkeypatch.setattr(run_writer.shutil, "rmtree", busy)
         writer.write_model(linear_run.model)
     assert ".run.replaced" in caplog.text

@@ -19,7 +19,7 @@ from textclf.evaluation.scores import SCORES
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
 from textclf.serving.export import export
-from textclf.training import run_directory
+from textclf.training import run_writer, summary
 from textclf.training import train as train_module
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Predictor
@@ -152,7 +152,7 @@ def test_a_kill_while_bad_rows_are_listed_leaves_a_run_to_replace(
 
     with monkeypatch.context() as patch, pytest.raises(CrashError):
         patch.setattr(Corpus, "write_bad_rows", die)
-        patch.setattr(run_directory.RunWriter, "abandon", run_directory.RunWriter.close)  # as a kill would
+        patch.setattr(run_writer.RunWriter, "abandon", run_writer.RunWriter.close)  # as a kill would
         train(config, tmp_path / "run", report=False)
     assert not (tmp_path / "run/bad_rows.jsonl").exists()
     assert (train(config, tmp_path / "run", force=True, report=False).path / "bad_rows.jsonl").is_file()
@@ -193,7 +193,7 @@ def test_peak_memory_is_in_megabytes_where_the_system_tells(monkeypatch: pytest.
 def test_a_report_does_without_peak_memory(
     tiny_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_module, "peak_megabytes", lambda: None)
+    monkeypatch.setattr(summary, "peak_megabytes", lambda: None)
     run = train(tiny_config("model=linear"), tmp_path / "run")
     assert run.results["peak_mb"] is None
     assert "not known" in (run.path / "report.html").read_text(encoding="utf-8")
@@ -271,15 +271,15 @@ def test_a_run_that_fails_puts_the_one_it_would_have_replaced_back(tiny_config: 
 def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeConfig, tmp_path: Path) -> None:
     path = tmp_path / "run"
     good = train(tiny_config("model=linear"), path, report=False)
-    killed = run_directory.RunWriter(path, force=True)
+    killed = run_writer.RunWriter(path, force=True)
     killed.write_start(good.config, good.labels, good.tokenizer)
     killed.close()  # the lock of a process that is no more does not count
-    run_directory.RunWriter(path, force=True).abandon()
+    run_writer.RunWriter(path, force=True).abandon()
     assert Run.load(path).results == good.results
 
 
 def test_a_run_without_a_model_says_what_to_do(trained_run: Run, tmp_path: Path) -> None:
-    writer = run_directory.RunWriter(tmp_path / "run")
+    writer = run_writer.RunWriter(tmp_path / "run")
     writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
         Run.load(tmp_path / "run")
@@ -293,7 +293,7 @@ def test_what_is_no_run_says_so(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_last_good_model(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = run_directory.RunWriter(tmp_path / "run")
+    writer = run_writer.RunWriter(tmp_path / "run")
     writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     writer.write_model(trained_run.model)
     good = (tmp_path / "run/model.keras").read_bytes()
@@ -302,7 +302,7 @@ def test_a_full_disk_leaves_the_last_good_model(
         path.write_bytes(good[: len(good) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_directory, "save_model", half_written)
+    monkeypatch.setattr(run_writer, "save_model", half_written)
     with pytest.raises(OSError, match="No space left"):
         writer.write_model(trained_run.model)
     assert (tmp_path / "run/model.keras").read_bytes() == good

@@ -1,6 +1,7 @@
 """Configs as YAML: read with overrides from the command line, and written back resolved."""
 
 import copy
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -54,7 +55,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = notation.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            f"No config file at '{path}'. Write one for your data with `textclf init DATA --out {path}`."
+            f"No config file at '{path}'. Write one for your data with: textclf init DATA --out {shlex.quote(str(path))}"
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' cannot be read as YAML: {error}") from None

@@ -1,8 +1,7 @@
 """A whole run: from a config to a run directory with a model, its scores and a report."""
 
-import importlib.metadata
 import logging
-import platform
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,22 +9,21 @@ from typing import Any
 
 import keras
 
-from textclf.config import Config, dump_config
+from textclf.config import Config
 from textclf.data import Corpus, load_corpus
-from textclf.evaluation import Evaluation, write_report
+from textclf.evaluation import write_report
 from textclf.models.base import TextModel
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.callbacks import ProgressBar, TensorBoardLog
 from textclf.training.loop import Trainer, TrainingState
-from textclf.training.memory import peak_megabytes
-from textclf.training.prediction import Encoded, Outcome, Predictor
-from textclf.training.run_directory import BAD_ROWS, Run, RunWriter, model_name
+from textclf.training.prediction import Encoded, Predictor
+from textclf.training.run_directory import BAD_ROWS, Run, model_name
+from textclf.training.run_writer import RunWriter
+from textclf.training.summary import TrainingSummary
 
 logger = logging.getLogger(__name__)
-
-_VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
 
 
 def train(
@@ -91,10 +89,11 @@ def _train(
     model, state, predict = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started
-    results = _results(config, corpus, model, state, outcomes, seconds)
+    summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
+    results = summary.results()
     writer.write_results(results)
     if report:
-        _try_report(writer, config, corpus, splits, outcomes, results)
+        _try_report(writer, summary, results)
     return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
 
 
@@ -132,105 +131,17 @@ def fit(
     return model, trainer.fit(splits["train"], splits["dev"]), trainer.predictor
 
 
-def _results(
-    config: Config,
-    corpus: Corpus,
-    model: TextModel,
-    state: TrainingState,
-    outcomes: dict[str, Outcome],
-    seconds: float,
-) -> dict[str, Any]:
-    """Return what `scores.json` holds."""
-    return {
-        "name": config.name,
-        "model": model_name(config),
-        "monitor": config.training.monitor,
-        "scores": {name: outcome.scores.to_json() for name, outcome in outcomes.items()},
-        "losses": {name: outcome.loss for name, outcome in outcomes.items()},
-        "best_step": state.best_step,
-        "interrupted": state.interrupted,
-        "history": state.history,
-        "parameters": model.count_params(),
-        "seconds": round(seconds, 2),
-        "peak_mb": peak_megabytes(),
-        "rows": {name: len(split) for name, split in corpus.splits.items()},
-        "bad_rows": len(corpus.bad_rows),
-        "data_fingerprint": corpus.fingerprint,
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict[str, str]:
-    """Return the versions of what a run's numbers depend on."""
-    versions = {"python": platform.python_version()}
-    for name in _VERSIONED:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "unknown"
-    return versions
-
-
-def _try_report(
-    writer: RunWriter,
-    config: Config,
-    corpus: Corpus,
-    splits: dict[str, Encoded],
-    outcomes: dict[str, Outcome],
-    results: dict[str, Any],
-) -> None:
+def _try_report(writer: RunWriter, summary: TrainingSummary, results: dict[str, Any]) -> None:
     """Write the report, or say how to get it later: the run is finished and stays so."""
     try:
-        _report(writer.directory, config, corpus, splits, outcomes, results)
+        write_report(writer.directory, summary.evaluation(results))
     except (Exception, KeyboardInterrupt) as error:
-        source = "" if "test" in outcomes else " --data FILE"
+        command = ["textclf", "evaluate", str(writer.path)]
+        command += [] if "test" in summary.outcomes else ["--data", "FILE"]
+        command += ["--report", str(writer.path / "report")]
         logger.warning(
-            "The run '%s' is finished, but its report was not written (%s). Write it with: "
-            "textclf evaluate %s%s --report %s",
+            "The run '%s' is finished, but its report was not written (%s). Write it with: %s",
             writer.path,
             f"{type(error).__name__}: {error}".rstrip(": "),
-            writer.path,
-            source,
-            writer.path / "report",
+            shlex.join(command),
         )
-
-
-def _report(
-    path: Path,
-    config: Config,
-    corpus: Corpus,
-    splits: dict[str, Encoded],
-    outcomes: dict[str, Outcome],
-    results: dict[str, Any],
-) -> None:
-    """Write the report of test, or of dev where there is no test."""
-    name = "test" if "test" in outcomes else "dev"
-    split = corpus.splits[name]
-    facts = {f"rows of {part}": f"{count:,}" for part, count in results["rows"].items()}
-    facts |= {
-        "bad rows dropped": f"{results['bad_rows']:,}",
-        "parameters": f"{results['parameters']:,}",
-        "seconds": f"{results['seconds']:,.0f}",
-        "peak memory": "not known" if results["peak_mb"] is None else f"{results['peak_mb']:,} MB",
-        "data fingerprint": results["data_fingerprint"],
-    }
-    if results["history"]:
-        facts["best step"] = f"{results['best_step']:,}, by {config.training.monitor} on dev"
-    write_report(
-        path,
-        Evaluation(
-            title=config.name,
-            split=name,
-            labels=corpus.labels,
-            texts=split.texts,
-            targets=splits[name].targets,
-            probabilities=outcomes[name].probabilities,
-            places=split.places,
-            history=results["history"],
-            config_yaml=dump_config(config),
-            facts=facts,
-            versions=results["versions"],
-            other_scores={other: outcome.scores for other, outcome in outcomes.items() if other != name},
-            model=results["model"],
-        ),
-    )

@@ -1,0 +1,192 @@
+"""Writing a run directory, so that a kill, a full disk or a second process never costs a good run."""
+
+import json
+import logging
+import shutil
+import tempfile
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from textclf.config import Config, dump_config
+from textclf.errors import RunError
+from textclf.models.base import TextModel
+from textclf.models.builder import save_model
+from textclf.text.tokenizer import Tokenizer
+from textclf.training.lock import INSIDE, DirectoryLock
+from textclf.training.run_directory import CONFIG, LABELS, LOGS, MODEL, SCORES
+from textclf.training.writing import UNFINISHED, put_in_place, replacing
+
+logger = logging.getLogger(__name__)
+
+
+class RunWriter:
+    """Writes a run directory file by file; each file is whole or not there.
+
+    Nobody else writes the directory as long as the writer has it: until `close` or `abandon`, or the end of a
+    `with` block, which abandons the run if it fails. A run that is replaced stays beside the new one, under a
+    name with a dot, until the new one has a model; `abandon` puts it back, so that a new run that fails costs
+    nothing.
+
+    Args:
+        path: Where to write; an empty or missing folder, or with `force` a run to replace.
+        force: Whether a run that stands there is replaced.
+
+    Attributes:
+        path: The same, for messages.
+        directory: The same, absolute and with links followed: where everything is written.
+
+    Raises:
+        RunError: Something stands there that may not be replaced, or another process writes there.
+    """
+
+    def __init__(self, path: Path, force: bool = False) -> None:
+        """Make the directory."""
+        self.path, self.directory = path, path.resolve()
+        self._replaced = self.directory.parent / f".{self.directory.name}.replaced"
+        self._written: list[Path] = []
+        self._made_directory = False
+        if self.directory.exists() and not self.directory.is_dir():
+            raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = DirectoryLock(self.directory)
+        try:
+            self._clear(force)
+            self._made_directory = not self.directory.exists()
+            self.directory.mkdir(exist_ok=True)
+        except BaseException:
+            self._put_back()
+            self.close()
+            raise
+
+    def __enter__(self) -> "RunWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.abandon()
+        self.close()
+
+    def _clear(self, force: bool) -> None:
+        """Set aside the run that is replaced, or refuse."""
+        if self._replaced.exists() and not self._entries():
+            # Killed before it wrote anything, the one that set it aside left the only run there is.
+            self._check_movable()
+            if self.directory.exists():
+                self.directory.rmdir()
+            self._replaced.rename(self.directory)
+        entries = self._entries()
+        if not entries:
+            return
+        if not force:
+            raise RunError(f"'{self.path}' is there already. Choose another --run, or replace it with --force.")
+        # A config alone does not make a run: `textclf init` writes one where the user works.
+        lacking = [name for name in (CONFIG, LABELS) if name not in entries]
+        if lacking and UNFINISHED + LABELS not in entries:
+            raise RunError(f"'{self.path}' is no run directory (no {lacking[0]} in it), so --force does not remove it.")
+        self._check_movable()
+        try:
+            self._set_aside()
+        except OSError as error:
+            raise RunError(f"'{self.path}' cannot be replaced: {error}. Choose another --run.") from error
+
+    def _entries(self) -> set[str]:
+        if not self.directory.exists():
+            return set()
+        return {entry.name for entry in self.directory.iterdir()} - {INSIDE}
+
+    def _check_movable(self) -> None:
+        """Refuse to move the folder that we are in: it would move with us, and `.` would be the old run."""
+        here = Path.cwd()
+        if self.directory in (here, *here.parents):
+            raise RunError(
+                f"--force cannot replace '{self.path}' from inside: the current folder is '{here}'. "
+                f"Change to another one first: cd '{self.directory.parent}'"
+            )
+
+    def _set_aside(self) -> None:
+        """Move the run that is replaced; one that was set aside by a run that was killed is the better one."""
+        if self._replaced.exists() and not (self.directory / MODEL).is_file():
+            shutil.rmtree(self.directory)
+            return
+        if self._replaced.exists():
+            shutil.rmtree(self._replaced)
+        self.directory.rename(self._replaced)
+
+    def _put_back(self) -> None:
+        """Give the run that would have been replaced its name again, if that is free."""
+        if self._replaced.exists() and not self.directory.exists():
+            self._replaced.rename(self.directory)
+
+    def abandon(self) -> None:
+        """Undo a run that failed before it had a model: remove its files, and put the one that it replaced back."""
+        if not (self.directory / MODEL).is_file():
+            self._remove_written()
+            if self._replaced.exists() and self.directory.exists():
+                # Somebody else's files, or ours if they cannot be removed, are in the way of the old run.
+                left = Path(tempfile.mkdtemp(prefix=f"{self.directory.name}.failed-", dir=self.directory.parent))
+                self.directory.replace(left / self.directory.name)
+                logger.warning("What is left of the run that failed is in '%s'.", left)
+            self._put_back()
+        self.close()
+
+    def _remove_written(self) -> None:
+        """Remove what this writer wrote and the folder that it made; anything else stays."""
+        try:
+            for path in self._written:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            if self._made_directory and not self._entries():
+                self.directory.rmdir()
+        except OSError as error:
+            logger.warning("The run that failed cannot be removed from '%s': %s", self.path, error)
+
+    def close(self) -> None:
+        """Let others write the directory."""
+        self._lock.release()
+
+    @property
+    def logs(self) -> Path:
+        """The folder for TensorBoard's files."""
+        self._written.append(self.directory / LOGS)
+        return self.directory / LOGS
+
+    def write_start(self, config: Config, labels: list[str], tokenizer: Tokenizer) -> None:
+        """Write what is known before training."""
+        # Of config and labels, something that only a run has is there whenever we are killed: first the
+        # unfinished labels, then the labels. So --force knows the folder for ours.
+        with self.replacing(LABELS) as unfinished_labels:
+            _write_json(unfinished_labels, labels)
+            with self.replacing(CONFIG) as unfinished_config:
+                unfinished_config.write_text(dump_config(config), encoding="utf-8", newline="\n")
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.directory) as folder:
+            tokenizer.save(Path(folder))
+            for written in sorted(Path(folder).iterdir()):
+                self._written.append(self.directory / written.name)
+                put_in_place(written, self.directory / written.name)
+
+    def write_model(self, model: TextModel) -> None:
+        """Write the model, replacing an older one at once."""
+        with replacing(self.directory / MODEL) as unfinished:
+            save_model(model, unfinished)
+        try:
+            if self._replaced.exists():
+                shutil.rmtree(self._replaced)
+        except OSError as error:
+            logger.warning("The run that was replaced cannot be removed from '%s': %s", self._replaced, error)
+
+    def write_results(self, results: dict[str, Any]) -> None:
+        """Write `scores.json`; a run that has it is finished."""
+        with self.replacing(SCORES) as unfinished:
+            _write_json(unfinished, results)
+
+    def replacing(self, name: str) -> AbstractContextManager[Path]:
+        """Give a path to write the file of a name to; it gets the name when the block ends well."""
+        self._written.append(self.directory / name)
+        return replacing(self.directory / name)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8", newline="\n")

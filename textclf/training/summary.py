@@ -1,0 +1,110 @@
+"""What a finished training is summed up in: `scores.json` and the report."""
+
+import importlib.metadata
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from textclf.config import Config, dump_config
+from textclf.data import Corpus
+from textclf.evaluation import Evaluation
+from textclf.models.base import TextModel
+from textclf.training.loop import TrainingState
+from textclf.training.memory import peak_megabytes
+from textclf.training.prediction import Encoded, Outcome
+from textclf.training.run_directory import model_name
+
+_VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSummary:
+    """A training with its best weights scored.
+
+    Attributes:
+        config: The resolved config.
+        corpus: The rows that were read.
+        splits: The same rows encoded, by split.
+        model: The model with its best weights.
+        state: How the loop went.
+        outcomes: The model's answers for dev and test, by split.
+        seconds: From reading the data to the scores.
+    """
+
+    config: Config
+    corpus: Corpus
+    splits: dict[str, Encoded]
+    model: TextModel
+    state: TrainingState
+    outcomes: dict[str, Outcome]
+    seconds: float
+
+    def results(self) -> dict[str, Any]:
+        """Return what `scores.json` holds; peak memory is that of the process until now."""
+        return {
+            "name": self.config.name,
+            "model": model_name(self.config),
+            "monitor": self.config.training.monitor,
+            "scores": {name: outcome.scores.to_json() for name, outcome in self.outcomes.items()},
+            "losses": {name: outcome.loss for name, outcome in self.outcomes.items()},
+            "best_step": self.state.best_step,
+            "interrupted": self.state.interrupted,
+            "history": self.state.history,
+            "parameters": self.model.count_params(),
+            "seconds": round(self.seconds, 2),
+            "peak_mb": peak_megabytes(),
+            "rows": {name: len(split) for name, split in self.corpus.splits.items()},
+            "bad_rows": len(self.corpus.bad_rows),
+            "data_fingerprint": self.corpus.fingerprint,
+            "versions": _versions(),
+        }
+
+    def evaluation(self, results: dict[str, Any]) -> Evaluation:
+        """Return what the report shows: test, or dev where there is no test.
+
+        Args:
+            results: What `results` returned.
+        """
+        name = "test" if "test" in self.outcomes else "dev"
+        split = self.corpus.splits[name]
+        return Evaluation(
+            title=self.config.name,
+            split=name,
+            labels=self.corpus.labels,
+            texts=split.texts,
+            targets=self.splits[name].targets,
+            probabilities=self.outcomes[name].probabilities,
+            places=split.places,
+            history=results["history"],
+            config_yaml=dump_config(self.config),
+            facts=_facts(results),
+            versions=results["versions"],
+            other_scores={other: outcome.scores for other, outcome in self.outcomes.items() if other != name},
+            model=results["model"],
+        )
+
+
+def _facts(results: dict[str, Any]) -> dict[str, str]:
+    """Return what the report says of data and training, in order."""
+    facts = {f"rows of {part}": f"{count:,}" for part, count in results["rows"].items()}
+    facts |= {
+        "bad rows dropped": f"{results['bad_rows']:,}",
+        "parameters": f"{results['parameters']:,}",
+        "seconds": f"{results['seconds']:,.0f}",
+        "peak memory": "not known" if results["peak_mb"] is None else f"{results['peak_mb']:,} MB",
+        "data fingerprint": results["data_fingerprint"],
+    }
+    if results["history"]:
+        facts["best step"] = f"{results['best_step']:,}, by {results['monitor']} on dev"
+    return facts
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on."""
+    versions = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "unknown"
+    return versions
