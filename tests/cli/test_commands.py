@@ -108,7 +108,7 @@ def test_init_and_check_are_functions_of_the_package(textclf: Command, messages:
     ("arguments", "message"),
     [
         (["init", "nowhere.csv"], "nowhere.csv"),
-        (["train", "nowhere.yaml"], "No config file at 'nowhere.yaml'. Write one for your data with `textclf init"),
+        (["train", "nowhere.yaml"], "No config file at 'nowhere.yaml'. Write one for your data with: textclf init"),
         (["check", "nowhere.yaml"], "No config file at 'nowhere.yaml'"),
         (["evaluate", "nowhere"], "No run or export at 'nowhere'."),
         (["evaluate", "nowhere", "--set", "seed=7"], "--data FILE"),

@@ -143,7 +143,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"No config file at '.*none\.yaml'. Write one .* `textclf init DATA --out"):
+    with pytest.raises(ConfigError, match=r"No config file at '.*none\.yaml'. Write one .* textclf init DATA --out"):
         load_config(tmp_path / "none.yaml")
 
 

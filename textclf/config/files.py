@@ -55,7 +55,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         values = notation.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(
-            f"No config file at '{path}'. Write one for your data with: textclf init DATA --out {shlex.quote(str(path))}"
+            f"No config file at '{path}'. Write one for your data with: "
+            f"textclf init DATA --out {shlex.quote(str(path))}"
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' cannot be read as YAML: {error}") from None
