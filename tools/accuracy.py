@@ -41,8 +41,7 @@ def main() -> None:
                     _run_in_process(name, options.data, seed)
     from results_table import write_results
 
-    current = [record for record in _measured() if record["config"] == fingerprint(record["recipe"])]
-    write_results(current, ROOT / "docs")
+    write_results(current_records(), ROOT / "docs")
 
 
 def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -59,6 +58,7 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
         "recipe": name,
         "seed": seed,
         "config": fingerprint(name),
+        "commit": _commit(),
         "accuracy": [results["scores"]["test"]["accuracy"] for results in runs],
         "macro_f1": [results["scores"]["test"]["macro"]["f1"] for results in runs],
         "dev_accuracy": [results["scores"]["dev"]["accuracy"] for results in runs],
@@ -69,13 +69,23 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def fingerprint(name: str) -> str:
-    """Return a hash of a recipe's resolved config, so that a figure never outlives what it was measured with.
+    """Return a hash of a recipe's resolved config, so that a figure does not outlive the recipe.
 
-    Of the data section only what the recipe says counts: a new way to read files changes no figure.
+    Of the data section only what the recipe says counts: a new way to read files changes no figure. The code is not
+    in it: a record names its commit, and who changes what a training computes removes the records before it.
     """
     config = load_config(RECIPES / f"{name}.yaml")
     values = [config.model_dump(mode="json", exclude={"data"}), config.data.model_dump(mode="json", exclude_unset=True)]
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _commit() -> str | None:
+    """Return the commit that is measured, with a `+` if files differ from it; None outside of git."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=10", "--dirty=+"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
@@ -107,6 +117,11 @@ def _run_in_process(name: str, data: Path, seed: int) -> None:
         file.write(json.dumps(record) + "\n")
     accuracy = sum(record["accuracy"]) / len(record["accuracy"])
     print(f"{name:40} seed {seed}  accuracy {accuracy:.4f}  {sum(record['seconds']):.0f} s", flush=True)
+
+
+def current_records() -> list[dict[str, Any]]:
+    """Return the records of the recipes as they are now."""
+    return [record for record in _measured() if record["config"] == fingerprint(record["recipe"])]
 
 
 def _measured() -> list[dict[str, Any]]:

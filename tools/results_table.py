@@ -9,16 +9,18 @@ _NOTES = "## Notes"
 _HEAD = """# Results
 
 Accuracy and macro-F1 on the test split, mean ± standard deviation over seeds 1, 2 and 3 (`mr`: of the means over its 10
-folds). Nothing was chosen on test data: `dev` picks the epoch, and recipes were compared by their accuracy on it.
-Where a set has no dev split, a tenth of its training rows, cut by label and seed, is held out for that.
+folds). `dev` picks the epoch, and recipes were compared by their accuracy on it, never on test. Where a set has no dev
+split, a tenth of its training rows, cut by label and seed, is held out for that. The recipe of `mr` was chosen on dev
+of fold 0, whose rows are test rows of other folds: cross-validation has no rows to spare.
 
 Each row is a recipe in `tools/recipes/`. Its command, with DATA a folder that holds a folder a set:
 
     python tools/accuracy.py --data DATA --only RECIPE
 
 Seconds and peak memory are of one training from reading the files to the scores, on one core of a shared x86-64
-machine with two, each in a process of its own; expect half of it on a quiet one with more. The linear rows
-are the same command with `model: linear`: TF-IDF of token n-grams and logistic regression on the same rows and tokens.
+machine with two, each in a process of its own (`mr`: all folds in one, and seconds of one fold); expect half of it on
+a quiet one with more. The linear rows are the same command with `model: linear`: TF-IDF of token n-grams and logistic
+regression on the same rows and tokens.
 
 """
 

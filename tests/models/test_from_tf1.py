@@ -11,6 +11,7 @@ import yaml
 
 import textclf
 from textclf.config.fields import leaf_paths
+from textclf.config.textcnn import TextCNNConfig
 from textclf.models.textcnn import TextCNN
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "from-tf1.md"
@@ -138,3 +139,15 @@ def test_the_documents_config_and_fields_are_real() -> None:
     fields = set(leaf_paths(textclf.Config, {}))
     named = re.findall(r"`((?:data|text|model|training)\.\w+)", DOCUMENT.read_text(encoding="utf-8"))
     assert named and set(named) <= fields
+
+
+def test_the_pages_options_turn_off_what_the_classic_graph_lacks() -> None:
+    values = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)[0])
+    config = textclf.Config.make({"data": {"train": "data.csv"}, **values})
+    assert config.text.min_count == 1
+    assert config.model.padding == "valid"
+    classic = TextCNNConfig()
+    off = {name: 0 for name, value in classic.model_dump().items() if isinstance(value, float) and name != "dropout"}
+    assert config.model == classic.model_copy(update={**off, "padding": "valid"})
+    schedule = {"schedule": "constant", "warmup": 0, "clip_norm": 0, "patience": 0, "label_smoothing": 0}
+    assert config.training.model_dump() | schedule == config.training.model_dump()
