@@ -1,9 +1,12 @@
 """Configs from YAML files and overrides, and every field's description."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from textclf.config import Config, LinearConfig, Section, TextCNNConfig, load_config
 from textclf.config.files import override
@@ -45,7 +48,7 @@ def test_a_value_can_hold_an_equals_sign() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["my file #2.csv", "a: b.csv", "[a].csv", "{x", "2020-01-01", "12", "1e3", "null", "no", "-", "'a' b.csv"]
+    "text", ["my file #2.csv", "a: b.csv", "[a].csv", "{x", "2020-01-01", "12", "1e3", "~", "#", "no", "-", "'a' b.csv"]
 )
 def test_a_string_is_taken_as_it_stands(text: str) -> None:
     config = load_config(None, [f"data.train={text}", f"data.text_column={text}"])
@@ -73,8 +76,44 @@ def test_a_string_or_nothing() -> None:
     config = load_config(None, overrides)
     assert (config.model.vectors, config.data.folds) == ("vectors #1.txt", "12")  # type: ignore[attr-defined]
     assert load_config(None, [*overrides, "data.folds=null"]).data.folds is None
-    with pytest.raises(ConfigError, match=r"data\.train: expected a string, got None"):
-        load_config(None, ["data.train="])
+    assert load_config(None, [*overrides, "data.folds='null'"]).data.folds == "null"
+
+
+as_they_stand = (st.text(min_size=1) | st.text("~#NULnul \t", min_size=1)).filter(
+    lambda text: text != "null" and text.strip()[:1] not in ("'", '"')
+)
+
+
+@given(as_they_stand)
+def test_only_the_word_null_is_nothing_where_a_string_may_stand(text: str) -> None:
+    values = override({}, [f"data.folds={text}", f"model.vectors={text}", f"data.delimiter={text}"])
+    assert values == {"data": {"folds": text, "delimiter": text}, "model": {"vectors": text}}
+
+
+@pytest.mark.parametrize("delimiter", ["#", "~", " ", "'", "-", ":", "1", "\t"])
+def test_a_delimiter_is_any_character(delimiter: str) -> None:
+    assert load_config(None, ["data.train=x", f"data.delimiter={delimiter}"]).data.delimiter == delimiter
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("data.train", "a string"),
+        ("data.text_column", "a string"),
+        ("data.dev", "a source or a share between 0 and 1"),
+        ("training.epochs", "an integer"),
+    ],
+)
+def test_null_is_refused_where_a_field_must_have_a_value(key: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{re.escape(key)}: expected {expected}, got None"):
+        load_config(None, ["data.train=x", f"{key}=null"])
+
+
+@pytest.mark.parametrize("key", ["data.train", "data.test", "data.folds"])
+def test_a_string_that_is_left_out_is_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"--set {re.escape(key)}: expected a value after '=', got none"):
+        load_config(None, ["data.train=x", f"{key}="])
+    assert override({}, [f"{key}=''"]) == {"data": {key.removeprefix("data."): ""}}
 
 
 @pytest.mark.parametrize("inside", ["x.csv", 0.5, ["a"], False])

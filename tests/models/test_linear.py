@@ -114,6 +114,16 @@ def test_saved_and_loaded(fitted: tuple[Linear, Tokenizer, list[str]], tmp_path:
     np.testing.assert_array_equal(loaded.keys, model.keys)
 
 
+def test_a_solver_that_has_not_converged_says_which_options_to_change(caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer, texts, targets = make_corpus(3)
+    Linear.solve(LinearConfig(max_iterations=1), tokenizer, 3, tokenizer.encode(texts), targets)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "The linear model had not converged after 1 steps of its solver (model.max_iterations=1). "
+        "Raise model.max_iterations, or lower model.inverse_regularization."
+    )
+
+
 @given(
     st.lists(st.lists(st.integers(1, 6), max_size=6), min_size=1, max_size=5),
     st.integers(1, 3),

@@ -21,6 +21,7 @@ TEXTS = [[], [5], [2, 3], [4, 4, 9], [1, 2, 3, 4, 5], [7, 8, 9, 10, 11, 2, 3, 4,
 MODES: list[dict[str, Any]] = [
     {},
     {"bigram_buckets": 7},
+    {"bigram_buckets": 7, "bag_of_vectors": True},
     {"bigram_buckets": 7, "vectors": "v.txt", "vectors_mode": "multichannel"},
     *({"vectors": "v.txt", "vectors_mode": mode} for mode in ("static", "non-static", "multichannel")),
 ]
@@ -29,7 +30,8 @@ SIZES = [[3, 4, 5], [1], [2, 7]]
 
 def name_of(mode: dict[str, Any]) -> str:
     bigrams = "-bigrams" if mode.get("bigram_buckets") else ""
-    return mode.get("vectors_mode", "random") + bigrams
+    bag = "-bag" if mode.get("bag_of_vectors") else ""
+    return mode.get("vectors_mode", "random") + bigrams + bag
 
 
 def make_model(seed: int = 0, **options: Any) -> TextCNN:
@@ -71,6 +73,8 @@ def plain_logits(model: TextCNN, text: list[int]) -> np.ndarray:
         windows = [padded[start : start + width] for start in range(len(padded) - width + 1)]
         outputs = np.array([np.tensordot(window, kernel, 2) + bias for window in windows])
         features.append(np.maximum(outputs, 0.0).max(axis=0))
+    if options.bag_of_vectors:
+        features.append(vectors.sum(axis=0) / np.sqrt(max(len(text), 1)))
     kernel, bias = (weight.numpy() for weight in model.head.weights)
     return np.concatenate(features) @ kernel + bias
 
@@ -147,6 +151,20 @@ def test_pretrained_vectors_set_width_and_start(tmp_path: Path) -> None:
     np.testing.assert_array_equal(static, trained)
     assert static[2].tolist() == [1, 2, 3] and static[0].tolist() == [0, 0, 0]
     assert model.options.embedding_dim == 3
+
+
+@pytest.mark.parametrize(("lines", "level"), [(1, "WARNING"), (2, "INFO")])
+def test_how_many_tokens_have_a_vector_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lines: int, level: str
+) -> None:
+    path = tmp_path / "v.txt"
+    path.write_text("".join(f"{token} 1 2\n" for token in ["hello", "world"][:lines]), encoding="utf-8")
+    tokenizer = Tokenizer(["[PAD]", "[UNK]", "hello", "world"], TextConfig())
+    with caplog.at_level("INFO"):
+        TextCNN.create(TextCNNConfig(vectors=str(path), vectors_mode="static"), tokenizer, NUM_CLASSES, seed=1)
+    assert [record.levelname for record in caplog.records] == [level]
+    assert f"{lines} of 4 tokens have a vector in '{path}'" in caplog.text
+    assert ("the others start at random. Take vectors of the texts' language" in caplog.text) == (level == "WARNING")
 
 
 def test_l2_is_half_the_squared_norm_of_the_head() -> None:

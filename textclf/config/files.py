@@ -22,11 +22,12 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
         path: YAML file; None starts from the defaults, so that the overrides must say what has none.
         overrides: Strings `dotted.key=value`, the value in YAML: `training.epochs=5`,
             `model.filter_sizes=[2,3]`, `data.test=null`. Where the field takes a string, the value is
-            the text as it stands, so that no file name needs quotes: `data.train=my file #2.csv`.
+            the text as it stands, so that no file name needs quotes: `data.train=my file #2.csv`. Only
+            the word `null` is nothing there too, and what stands in quotes is a string without them.
 
     Raises:
-        ConfigError: The file is missing or no YAML mapping, an override has no `=`, or the values
-            do not fit (see `Config.make`).
+        ConfigError: The file is missing or no YAML mapping, an override has no `=` or no value, or the
+            values do not fit (see `Config.make`).
     """
     values = _read_yaml(Path(path)) if path is not None else {}
     return Config.make(override(values, overrides))
@@ -95,15 +96,23 @@ def _value(key: str, text: str, values: Mapping[str, Any]) -> Any:
     """Return what the text of an override means for its field: itself for a string, else what YAML makes of it."""
     field = field_at(Config, key, values)
     types = _types_in(field.annotation) if field else set()
+    if str in types and not text:
+        null = f", for nothing {key}=null" if NoneType in types else ""
+        raise ConfigError(
+            f"--set {key}: expected a value after '=', got none. For an empty string write \"{key}=''\"{null}."
+        )
     try:
         value = notation.parse(text)
     except ValueError as error:
         if str in types:
             return text
         raise ConfigError(f"--set {key}: '{text}' cannot be read as a YAML value: {error}") from None
+    if str not in types:
+        return value
     in_quotes = isinstance(value, str) and text.strip()[:1] in ("'", '"')
-    takes_it = (isinstance(value, int | float) and float in types) or (value is None and NoneType in types)
-    return text if str in types and text and not (in_quotes or takes_it) else value
+    is_number = isinstance(value, int | float) and float in types
+    # YAML takes `~`, a space and a comment such as `#` for null as well; here they are characters.
+    return value if in_quotes or is_number or text == "null" else text
 
 
 def _types_in(annotation: Any) -> set[Any]:

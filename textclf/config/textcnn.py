@@ -24,6 +24,9 @@ class TextCNNConfig(Section):
     bigram_buckets: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Rows of a table of vectors for pairs of neighbouring tokens, hashed as in fastText (Joulin et al. 2016) and added
     to the first token's vector; 0 turns it off. 65536 suits tens of thousands of texts; Chinese gains most."""
+    bag_of_vectors: bool = False
+    """Whether the sum of the tokens' vectors, over the square root of their number, stands beside the pooled features:
+    the bag of fastText (Joulin et al. 2016). It helps where the topic lies in many words, not in one phrase."""
     dropout: Portion = 0.5
     """Share of the pooled features that is dropped while training (0 to 1)."""
     embedding_dropout: Portion = 0.3

@@ -13,12 +13,14 @@ class TextModel(keras.Model):
     """A Keras model from token ids to logits.
 
     A new model is a subclass in a file of its own and one row in `textclf.config.models.MODELS`. It
-    gives `features` and `call`, and either `create`, for the training loop, or `solve`, if it is fitted
+    has `num_classes`, gives `call`, and either `create`, for the training loop, or `solve`, if it is fitted
     without gradient steps.
 
     A text's logits must not depend on the texts beside it in the batch, nor on the padding.
     """
 
+    num_classes: int
+    """Logits a text."""
     has_solver: ClassVar[bool] = False
     """Whether `solve` makes the fitted model; otherwise `create` makes one for the training loop."""
 
@@ -31,15 +33,6 @@ class TextModel(keras.Model):
             tokenizer: What turns the texts into ids; its vocabulary sizes the model.
             num_classes: Logits a text.
             seed: Seed of whatever the model draws beyond Keras' own first weights.
-        """
-        raise NotImplementedError
-
-    def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return the pooled vector before the output layer, float[batch, width].
-
-        Args:
-            ids: int32[batch, time], 0 for padding.
-            training: Whether dropout is on.
         """
         raise NotImplementedError
 

@@ -1,5 +1,6 @@
 """The TextCNN of Kim (2014), masked, so that padding never wins a max-pool."""
 
+import logging
 from typing import Any
 
 import keras
@@ -11,6 +12,8 @@ from textclf.models.base import TextModel
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vectors import load_vectors
 from textclf.text.vocabulary import PADDING_ID, UNKNOWN_ID
+
+logger = logging.getLogger(__name__)
 
 
 @keras.saving.register_keras_serializable(package="textclf")
@@ -84,7 +87,17 @@ class TextCNN(TextModel):
         size = len(tokenizer.vocabulary)
         if options.vectors is None:
             return cls(size, num_classes, options.model_dump())
-        vectors, _ = load_vectors(options.vectors, tokenizer.vocabulary, seed)
+        vectors, found = load_vectors(options.vectors, tokenizer.vocabulary, seed)
+        if found < size / 2:
+            logger.warning(
+                "Only %d of %d tokens have a vector in '%s'; the others start at random. Take vectors of the texts' "
+                "language that are made of the same tokens (text.tokens), or leave model.vectors out.",
+                found,
+                size,
+                options.vectors,
+            )
+        else:
+            logger.info("%d of %d tokens have a vector in '%s'.", found, size, options.vectors)
         model = cls(size, num_classes, options.model_dump() | {"embedding_dim": vectors.shape[1]})
         model.set_vectors(vectors)
         return model
@@ -103,16 +116,17 @@ class TextCNN(TextModel):
             self.bigrams.build(input_shape)
         for convolution in self.convolutions:
             convolution.build((None, None, width))
-        self.head.build((None, self.options.num_filters * len(self.convolutions)))
+        bag = width if self.options.bag_of_vectors else 0
+        self.head.build((None, self.options.num_filters * len(self.convolutions) + bag))
         self.built = True
 
     def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Return logits, float[batch, num_classes], of ids, int32[batch, time]."""
-        features = self.features(ids, training=training)  # (batch, filters of all widths)
+        features = self.features(ids, training=training)  # (batch, filters of all widths and bag)
         return self.head(self.dropout(features, training=training))  # (batch, num_classes)
 
     def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return the pooled features, float[batch, num_filters * len(filter_sizes)]."""
+        """Return the pooled features, float[batch, num_filters * len(filter_sizes)], and behind them the bag's."""
         rows = tf.shape(ids)[0]
         # TensorFlow's convolution gives a batch of no texts a wrong shape: it gets one, which is cut off below.
         ids = tf.pad(ids, [[0, tf.cast(rows == 0, tf.int32)], [0, 0]])
@@ -123,7 +137,12 @@ class TextCNN(TextModel):
             for convolution, width in zip(self.convolutions, self.options.filter_sizes, strict=True)
         ]
         # ReLU and max commute; after the max there is less to do.
-        return tf.nn.relu(tf.concat(pooled, axis=1))[:rows]  # (batch, filters of all widths)
+        features = [tf.nn.relu(tf.concat(pooled, axis=1))]  # (batch, filters of all widths)
+        if self.options.bag_of_vectors:
+            # Over the root of the length, a long text weighs as much as a short one whose tokens are unlike.
+            root = tf.sqrt(tf.cast(tf.maximum(lengths, 1), vectors.dtype))[:, tf.newaxis]
+            features.append(tf.reduce_sum(vectors, axis=1) / root)  # (batch, width): padding is zeros
+        return tf.concat(features, axis=1)[:rows]
 
     def _embed(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
         """Return the tokens' vectors with zeros for padding and at both ends."""
