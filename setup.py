@@ -27,6 +27,7 @@ setup(
         "pydantic>=2.10,<3",
         "pyyaml>=6.0",
         "scikit-learn>=1.5",
+        "scipy>=1.13",
         "tensorboard>=2.19",
         "tensorflow>=2.19,<3",
         "tensorflow-text>=2.19,<3",

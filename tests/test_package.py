@@ -1,10 +1,15 @@
 """The package as others get it: the wheel, installed elsewhere, works; and importing it costs nothing."""
 
+import ast
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -28,6 +33,46 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
 def test_the_import_is_light(program: str, tmp_path: Path) -> None:
     heavy = "{'tensorflow', 'keras', 'sklearn', 'matplotlib', 'scipy', 'pyarrow'}"
     assert python("-c", f"{program}; import sys; print({heavy} & sys.modules.keys())", cwd=tmp_path).strip() == "set()"
+
+
+def requirements() -> set[str]:
+    """Return the names of the distributions that setup.py declares, extras included."""
+    call = next(
+        node
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setup"
+    )
+    options = {word.arg: word.value for word in call.keywords}
+    extras = ast.literal_eval(options["extras_require"]).values()
+    lines = itertools.chain(ast.literal_eval(options["install_requires"]), *extras)
+    return {normalized(re.split("[<>=!~]", line)[0]) for line in lines}
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as package indexes compare it."""
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def third_party_imports(path: Path) -> Iterator[str]:
+    """Yield the top-level packages that a file imports anywhere, by statement or by `import_optional`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            modules = [str(node.module)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_optional", "import_module")):
+            modules = [node.args[0].value] if isinstance(node.args[0], ast.Constant) else []
+        packages = {module.partition(".")[0] for module in modules}
+        yield from packages - sys.stdlib_module_names - {"textclf"}
+
+
+def test_everything_that_is_imported_is_declared() -> None:
+    imported = {package for path in (ROOT / "textclf").rglob("*.py") for package in third_party_imports(path)}
+    assert {"scipy", "pyarrow", "tensorflow_datasets", "yaml"} <= imported
+    names = packages_distributions()
+    distributions = {package: set(map(normalized, names.get(package, [package]))) for package in imported}
+    assert {package for package, of in distributions.items() if not of & requirements()} == set()
 
 
 def test_every_public_name_is_there() -> None:

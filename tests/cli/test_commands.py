@@ -68,6 +68,28 @@ def test_from_a_file_to_a_prediction(textclf: Command, messages: str, tmp_path: 
     assert refused == expected
 
 
+def test_train_names_no_report_that_is_not_there(
+    textclf: Command, messages: str, tmp_path: Path, trained_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    textclf("init", messages)
+    monkeypatch.setattr("textclf.training.train.train", lambda *_, **__: replace(trained_run, path=tmp_path / "run"))
+    assert "report.html" not in textclf("train", "config.yaml").output
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/report.html").touch()
+    assert f"Report:      {tmp_path / 'run/report.html'}\n" in textclf("train", "config.yaml").stdout
+
+
+def test_init_says_how_sure_it_is(textclf: Command, messages: str, tmp_path: Path) -> None:
+    assert "The first line holds names of columns (likely)." in textclf("init", messages, "--out", "a.yaml").stdout
+    rows = "my parcel is late today,delivery\nI want my money back,refund\nmy money please,refund\n"
+    (tmp_path / "b.csv").write_text(rows, encoding="utf-8")
+    shown = textclf("init", "b.csv").stdout
+    assert "The first line holds a text like the others (unsure)." in shown
+    assert "If it holds names, set data.header, data.text_column and data.label_column." in shown
+    (tmp_path / "c.txt").write_text("__label__a one\n__label__b two\n", encoding="utf-8")
+    assert "first line" not in textclf("init", "c.txt", "--out", "c.yaml").stdout
+
+
 def test_init_replaces_nothing_without_force(textclf: Command, messages: str, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("mine", encoding="utf-8")
     assert "'config.yaml' is there already" in textclf("init", messages, exit_code=1).stderr

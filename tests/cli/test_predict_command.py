@@ -111,13 +111,45 @@ def test_a_file_is_read_as_the_training_data_was(textclf: Command, from_other_da
     result = textclf("predict", from_other_data, "--file", "new.csv")
     assert [row[2] for row in table(result.stdout)[1:]] == expected
     assert result.stderr == ""
-    result = textclf("predict", from_other_data, stdin="退款\n".encode("gb18030"))
-    assert [row[2] for row in table(result.stdout)[1:]] == ["退款"]
 
     (tmp_path / "new.csv").write_text('id,body\n1,"退款, bitte"\n', encoding="utf-8")
     options = ["--encoding", "utf-8", "--text-column", "body", "--header", "--quoting", "standard", "--delimiter", ","]
     result = textclf("predict", from_other_data, "--file", "new.csv", *options)
     assert [row[2] for row in table(result.stdout)[1:]] == ["退款, bitte"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("new.txt", []),
+        ("-", []),
+        ("-", ["--input-format", "jsonl"]),
+        ("new.jsonl", []),
+        ("new.csv", ["--input-format", "lines"]),
+        ("new.gb18030.txt", ["--encoding", "gb18030"]),
+    ],
+)
+def test_what_is_not_of_the_training_datas_format_is_utf_8(
+    textclf: Command, from_other_data: Path, tmp_path: Path, name: str, options: list[str]
+) -> None:
+    json_lines = "jsonl" in name or "jsonl" in options
+    content = '{"2": "garçon où 退款"}\n' if json_lines else "garçon où 退款\n"
+    encoded = content.encode("gb18030" if "gb18030" in options else "utf-8")
+    (tmp_path / name).write_bytes(encoded)
+    result = textclf("predict", from_other_data, "--file", name, *options, stdin=encoded)
+    assert [row[2] for row in table(result.stdout)[1:]] == ["garçon où 退款"]
+    assert result.stderr == ""
+
+
+def test_the_encoding_is_utf_8_where_the_training_data_is_not_known_any_more(
+    textclf: Command, from_other_data: Path, tmp_path: Path
+) -> None:
+    config = from_other_data / "assets.extra/config.yaml"
+    changed = load_config(config, [f"data.train={tmp_path / 'gone'}"])
+    config.write_text(dump_config(changed), encoding="utf-8")
+    (tmp_path / "new.csv").write_text("1;où\n", encoding="utf-8")
+    result = textclf("predict", from_other_data, "--file", "new.csv")
+    assert [row[2] for row in table(result.stdout)[1:]] == ["où"]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,15 @@ def found(tmp_path: Path) -> DataCheck:
 def test_rows_and_labels(found: DataCheck) -> None:
     assert found.splits["train"].rows == 44
     assert found.splits["train"].labels == {"体育": 41, "news": 2, "News ": 1}
-    assert found.only_in == {"News ": "train", "other": "dev or test"}
+    assert (found.only_in_train, found.not_in_train) == (["News "], ["other"])
+
+
+def test_a_label_of_dev_and_test_that_train_lacks(tmp_path: Path) -> None:
+    rows = [(f"text {index}", "ab"[index % 2]) for index in range(10)]
+    sources = {name: [*rows, (name, "z")] if name != "train" else rows for name in ("train", "dev", "test")}
+    config = DataConfig(**{name: write(tmp_path / f"{name}.tsv", held) for name, held in sources.items()})
+    found = check(config, 1, count_tokens, max_tokens=20)
+    assert (found.only_in_train, found.not_in_train) == ([], ["z"])
 
 
 def test_duplicates_and_overlaps(found: DataCheck) -> None:
@@ -66,8 +74,8 @@ def test_bad_rows_do_not_stop_it(found: DataCheck) -> None:
         "Texts of dev that also stand in train: 2 of 3, 1 of them with another label",
         "Texts of train that came before with another label: 1.",
         "Texts of train longer than 20 tokens: 47.7%",
-        "stand only in train and are never scored (1): 'News '",
-        "stand only in dev or test and cannot be learnt (1): 'other'",
+        "that only train holds, so that they are never scored (1): 'News '",
+        "that train lacks, so that they cannot be learnt (1): 'other'",
         "Labels with fewer than 10 rows in train (2): 'news', 'News '",
         "'体育' has 41 times the rows of 'News '",
         "differ only in case, width or spaces count as different classes: 'news', 'News '",

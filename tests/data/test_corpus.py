@@ -1,10 +1,13 @@
 """Corpora: splits, bad rows, and what always stops."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from textclf.config import DataConfig
 from textclf.data import BadRow, Corpus, Split, load_corpus, load_split, problems
@@ -50,6 +53,27 @@ def test_dev_does_not_move_the_test_split(write: Write) -> None:
     train, dev = write("a.tsv", rows(100)), write("dev.tsv", rows(10))
     first, second = load(train=train, test=0.2, dev=dev), load(train=train, test=0.2, dev=0.3)
     assert first.test == second.test
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=2, max_size=6),
+    test=st.floats(0.05, 0.9),
+    dev=st.floats(0.05, 0.9),
+    seed=st.integers(0, 3),
+)
+@example(counts=[3, 30, 30], test=0.5, dev=0.1, seed=1)
+def test_a_class_of_three_rows_is_in_each_part(
+    write: Write, counts: list[int], test: float, dev: float, seed: int
+) -> None:
+    labels = [label for label, count in zip("abcdef", counts, strict=False) for _ in range(count)]
+    train = write("a.tsv", [(f"text {index}", label) for index, label in enumerate(labels)])
+    try:
+        corpus = load(train=train, dev=dev, test=test, seed=seed)
+    except DataError:  # the shares are too small or too large for so many classes
+        return
+    for label, count in Counter(labels).items():
+        assert [label in split.labels for split in corpus.splits.values()] == [True, count > 2, count > 1]
 
 
 def test_sources_for_every_split(write: Write) -> None:

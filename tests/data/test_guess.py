@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from textclf.config import DataConfig
 from textclf.data import Example, guess, read
+from textclf.data.columns import is_header
 from textclf.data.encodings import EncodingGuess, guess_encoding
 from textclf.errors import DataError, TextclfError
 
@@ -45,6 +46,33 @@ def test_no_header(tmp_path: Path, order: tuple[int, int]) -> None:
     found = guess(write(tmp_path / "a.tsv", content))
     assert (found.text_column, found.label_column) == (("1", "2") if order == (0, 1) else ("2", "1"))
     assert (found.header, found.rows_looked_at) == (False, 4)
+
+
+def test_a_first_row_whose_label_comes_once_is_no_header(tmp_path: Path) -> None:
+    rows = [("my parcel is late today", "delivery"), ("I want my money back", "refund"), ("my money please", "refund")]
+    found = guess(write(tmp_path / "a.csv", table(rows, ",")))
+    assert (found.text_column, found.label_column, found.header) == ("1", "2", False)
+    assert (found.header_certainty, found.labels_found) == ("unsure", ["delivery", "refund"])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (["text", "anything at all, be it long"], (True, "certain")),
+        (["my parcel is late", "refund"], (False, "certain")),
+        (["Consumer complaint narrative", "Product"], (True, "likely")),
+        (["客户留言内容", "订单类型"], (True, "likely")),
+        (["said", ""], (True, "likely")),
+        (["my parcel is late", "delivery"], (False, "unsure")),
+        (["Late again!", "delivery"], (False, "unsure")),
+        (["我的快递还没到", "物流"], (False, "unsure")),
+        (["late", "delivery", "17"], (False, "unsure")),
+        (["late", "delivery", "-1.5"], (False, "unsure")),
+        (["x" * 41, "delivery"], (False, "unsure")),
+    ],
+)
+def test_a_line_of_names(row: list[str], expected: tuple[bool, str]) -> None:
+    assert is_header(row, text=0, label=1, labels=["refund", "login"]) == expected
 
 
 def test_columns_of_many_kinds(tmp_path: Path) -> None:

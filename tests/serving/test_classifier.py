@@ -54,6 +54,13 @@ def test_what_is_no_list_of_strings_is_refused(classifier: Classifier, ask: str)
             getattr(classifier, ask)(["parcel"] * 300 + [wrong])
 
 
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_batch_size_below_one_is_refused(classifier: Classifier, size: int) -> None:
+    for ask in (classifier.predict, classifier.probabilities, lambda *texts: list(classifier.stream(*texts))):
+        with pytest.raises(ValueError, match=f"batch_size: expected at least 1, got {size}"):
+            ask(["parcel"], size)
+
+
 def test_how_the_data_is_written_is_known_without_the_models_class(exported: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(exported, tmp_path / "1")
     config = copy / "assets.extra/config.yaml"
@@ -74,6 +81,15 @@ def test_nothing_there(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
     with pytest.raises(ExportError, match="holds neither a SavedModel nor numbered versions"):
         load(tmp_path)
+
+
+def test_a_run_is_told_how_to_become_an_export(trained_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"is a run, not an export. Export it with: textclf export /.*tiny$"):
+        load(trained_run.path)
+    (tmp_path / "my run").mkdir()
+    (tmp_path / "my run/config.yaml").touch()
+    with pytest.raises(ExportError, match=r"textclf export '.*/my run'$"):
+        load(tmp_path / "my run")
 
 
 def test_a_version_that_is_empty(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from textclf.cli.options import set_option
 from textclf.config.comments import comment_config
 from textclf.data import Guess, guess
 from textclf.data.init import init
+from textclf.data.readers.delimited import DELIMITERS
 from textclf.errors import RunError, listing
 
 
@@ -41,6 +42,11 @@ def _summary(guessed: Guess) -> str:
     """Return what was found, for the terminal."""
     lines = [f"Format {guessed.format}, encoding {guessed.encoding} ({guessed.encoding_certainty})."]
     lines.append(f"Text in '{guessed.text_column}', label in '{guessed.label_column}'.")
+    if guessed.format in DELIMITERS:
+        held = "names of columns" if guessed.header else "a text like the others"
+        lines.append(f"The first line holds {held} ({guessed.header_certainty}).")
+        if guessed.header_certainty == "unsure":
+            lines[-1] += " If it holds names, set data.header, data.text_column and data.label_column."
     if guessed.labels_found:
         found = f"{len(guessed.labels_found)} labels in the first {guessed.rows_looked_at:,} rows"
         lines.append(f"{found}: {listing(guessed.labels_found)}.")

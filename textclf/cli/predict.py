@@ -25,7 +25,11 @@ from textclf.startup import import_tensorflow
 )
 @click.option("--text-column", help="Column or field of the text in such a file; the training data's if not given.")
 @click.option("--input-format", default="auto", show_default=True, help="Format of the file: auto, lines, csv, tsv, …")
-@click.option("--encoding", help="Character encoding of the file; the training data's if not given.")
+@click.option(
+    "--encoding",
+    help="Character encoding; if not given, the training data's for a CSV, TSV or JSON lines file as they are, UTF-8 "
+    "for any other, plain lines and standard input.",
+)
 @click.option(
     "--header/--no-header",
     default=None,
@@ -144,8 +148,9 @@ def _read(
     """Yield the texts of a file or of standard input, written as the training data but for what is given."""
     from textclf.data import iter_texts
 
-    options = {name: getattr(data, name) if value is None else value for name, value in given.items()}
     try:
+        written = data if _is_written_as(source, input_format, data) else data.model_copy(update={"encoding": "utf-8"})
+        options = {name: getattr(written, name) if value is None else value for name, value in given.items()}
         yield from iter_texts(source, format=input_format, errors=undecodable.name, **options)
     except DataError as error:
         message = str(error)
@@ -154,6 +159,23 @@ def _read(
         if message.startswith("format: "):
             message = f"--input-{message}"
         raise DataError(message) from None
+
+
+def _is_written_as(source: str, input_format: str, data: DataConfig) -> bool:
+    """Say whether a file has the training data's format; only then it is likely to have their encoding too.
+
+    Plain lines, pipes and the files of other programs are mostly UTF-8, and one that is not is seen: its bytes
+    become U+FFFD and are counted. Read in an old encoding of one byte a character, UTF-8 would be garbled in silence.
+    """
+    from textclf.data import format_of
+
+    if source == "-":
+        return False
+    file_format = format_of(source) if input_format == "auto" else input_format
+    try:
+        return file_format in ("csv", "tsv", "jsonl") and file_format == format_of(data.train, data.format)
+    except DataError:  # the training data is not there any more, and its name alone does not tell
+        return False
 
 
 @contextmanager

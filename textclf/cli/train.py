@@ -23,12 +23,12 @@ def command(config: str, overrides: tuple[str, ...], run_dir: str | None, force:
 
     run = train(run_config, run_dir, force=force, progress=not quiet)
     split = "test" if "test" in run.results["scores"] else "dev"
-    if run.results["bad_rows"]:
-        click.echo(f"{run.results['bad_rows']:,} bad rows were dropped; {run.path / 'bad_rows.jsonl'} lists them.")
     if run.results["interrupted"]:
         click.echo(f"Stopped by Ctrl-C; the best weights so far (step {run.results['best_step']}) are kept.")
     click.echo(f"Scores on {split}:\n{run.scores(split).table()}\n")
-    click.echo(f"Report:      {run.path / 'report.html'}")
+    report = run.path / "report.html"
+    if report.is_file():  # the log has said why, if it could not be written
+        click.echo(f"Report:      {report}")
     if run.results["history"]:
         click.echo(f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.path / 'logs'))}")
     click.echo(f"Next:        textclf export {shlex.quote(str(run.path))}")

@@ -6,8 +6,8 @@ is learnt from, and `guess` finds out how a file is written.
 
 from textclf.data.check import check
 from textclf.data.corpus import Corpus, load_corpus, load_split
-from textclf.data.data_check import DataCheck
 from textclf.data.examples import BadRow, Example, Split
+from textclf.data.findings import DataCheck
 from textclf.data.guess import Guess, guess
 from textclf.data.readers import format_of, read
 from textclf.data.splitting import read_folds, stratified_cut

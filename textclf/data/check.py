@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from textclf.config import DataConfig
 from textclf.data import problems
-from textclf.data.corpus import Corpus, load_corpus
-from textclf.data.data_check import DataCheck, Overlap, SplitCheck
+from textclf.data.corpus import load_corpus
 from textclf.data.examples import Split
+from textclf.data.findings import DataCheck, Overlap, SplitCheck
 from textclf.errors import listing
 
 PERCENTILES = (50, 90, 95, 99)
@@ -50,9 +50,15 @@ def check(config: DataConfig, seed: int, count_tokens: CountTokens, max_tokens: 
         _overlap(first, second, seen[first], keys[second], corpus.splits[second])
         for first, second in combinations(corpus.splits, 2)
     ]
-    only_in = _only_in(corpus, splits)
-    warnings = list(_warnings(splits, overlaps, only_in, len(corpus.bad_rows), max_tokens))
-    return DataCheck(splits, overlaps, only_in, corpus.bad_rows, max_tokens, warnings)
+    scored = {label for name, split in corpus.splits.items() if name != "train" for label in split.labels}
+    only_in_train = [label for label in corpus.labels if label not in scored]
+    # Rows with other labels than those of train are bad rows, and stand in no split.
+    not_in_train = sorted({row.detail for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL})
+    warnings = [
+        *_row_warnings(splits, overlaps, len(corpus.bad_rows), max_tokens),
+        *_label_warnings(splits["train"].labels, only_in_train, not_in_train),
+    ]
+    return DataCheck(splits, overlaps, only_in_train, not_in_train, corpus.bad_rows, max_tokens, warnings)
 
 
 def folded(text: str) -> str:
@@ -99,17 +105,8 @@ def _overlap(first: str, second: str, seen: dict[str, set[str]], keys: list[str]
     return Overlap(first, second, len(shared), sum(label not in seen[key] for key, label in shared))
 
 
-def _only_in(corpus: Corpus, splits: dict[str, SplitCheck]) -> dict[str, str]:
-    """Return the labels of one split only; those that train lacks were dropped as bad rows."""
-    held = {name: set(split.labels) for name, split in splits.items()}
-    others = set().union(*(labels for name, labels in held.items() if name != "train"))
-    only = dict.fromkeys((label for label in corpus.labels if label not in others), "train")
-    only |= {row.detail: "dev or test" for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL}
-    return only
-
-
-def _warnings(
-    splits: dict[str, SplitCheck], overlaps: list[Overlap], only_in: dict[str, str], num_bad: int, max_tokens: int
+def _row_warnings(
+    splits: dict[str, SplitCheck], overlaps: list[Overlap], num_bad: int, max_tokens: int
 ) -> Iterator[str]:
     if num_bad:
         yield f"Bad rows: {num_bad:,}. Training stops at them, unless data.bad_rows=drop."
@@ -127,14 +124,15 @@ def _warnings(
             yield f"Texts of {name} without a single token: {split.without_tokens:,}."
         if split.share_cut > SHARE_CUT:
             yield f"Texts of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See text.max_tokens."
-    yield from _label_warnings(splits["train"].labels, only_in)
 
 
-def _label_warnings(labels: dict[str, int], only_in: dict[str, str]) -> Iterator[str]:
-    for place, consequence in (("train", "are never scored"), ("dev or test", "cannot be learnt")):
-        names = [label for label, where in only_in.items() if where == place]
+def _label_warnings(labels: dict[str, int], only_in_train: list[str], not_in_train: list[str]) -> Iterator[str]:
+    for names, where in (
+        (only_in_train, "Labels that only train holds, so that they are never scored"),
+        (not_in_train, "Labels of dev or test that train lacks, so that they cannot be learnt"),
+    ):
         if names:
-            yield f"Labels that stand only in {place} and {consequence} ({len(names):,}): {listing(names)}."
+            yield f"{where} ({len(names):,}): {listing(names)}."
     rare = [label for label, count in labels.items() if count < RARE_ROWS]
     if rare:
         yield f"Labels with fewer than {RARE_ROWS} rows in train ({len(rare):,}): {listing(rare)}."

@@ -1,4 +1,4 @@
-"""Which column is the text and which one the label."""
+"""Which column is the text and which one the label, and whether a first row holds their names."""
 
 import re
 from collections.abc import Sequence
@@ -14,12 +14,16 @@ TEXT_NAMES = (
 LABEL_NAMES = ("label", "class", "category", "intent", "sentiment", "topic", "target", "标签", "类别", "分类")
 LONGEST_LABEL = 100
 """A column of longer strings, in characters, is none of labels."""
+LONGEST_NAME = 40
+MOST_WORDS = 3
+"""Longest name of a column, in characters and in words."""
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{1,2}|[^\s\u3040-\u30ff\u3400-\u9fff]+")
+"""Two Chinese or Japanese characters count for a word, because no spaces tell how many there are."""
+_NUMBER = re.compile(r"[-+.,\d\s]*")
 
 
-def choose_columns(
-    names: Sequence[str], columns: Sequence[Sequence[Any]], source: str, *, names_unsure: bool = False
-) -> tuple[int, int, bool]:
-    """Return the indices of the text and of the label column, and whether `names` are names.
+def choose_columns(names: Sequence[str], columns: Sequence[Sequence[Any]], source: str) -> tuple[int, int]:
+    """Return the indices of the text and of the label column.
 
     A column that is called like one wins. Otherwise the text is the column with the longest and most
     varied strings, and the label the one with the fewest different values.
@@ -28,13 +32,11 @@ def choose_columns(
         names: Names of the columns, or a first row that may be one of names.
         columns: The values of each column, those of the first row left out if it may be of names.
         source: For the error.
-        names_unsure: Whether `names` may be a row like the others.
 
     Raises:
         DataError: No column looks like a text, or none like a label.
     """
     known = [name.strip().casefold() for name in names]
-    header = not names_unsure or bool({*TEXT_NAMES, *LABEL_NAMES} & set(known))
     indices = [index for index, column in enumerate(columns) if any(value not in (None, "") for value in column)]
     texts = [index for index in indices if _is_text(columns[index])]
     text = _by_name(known, texts, TEXT_NAMES)
@@ -50,8 +52,42 @@ def choose_columns(
         label = min(few, key=lambda index: (_distinct(columns[index]) < 2, _distinct(columns[index])), default=None)
     if label is None:
         raise _no_column("label", names, source)
-    # A first row that holds one of the labels is a row like the others.
-    return text, label, header or names[label] not in columns[label]
+    return text, label
+
+
+def is_header(row: Sequence[str], text: int, label: int, labels: Sequence[str]) -> tuple[bool, str]:
+    """Say whether a first row holds the names of the columns, and how certain that is.
+
+    Args:
+        row: The first row.
+        text: Index of the text column.
+        label: Index of the label column.
+        labels: The labels of the rows after the first.
+
+    Returns:
+        Whether it is a row of names; and certain, likely or unsure. Where nothing tells, it is a row like the
+        others: a row too many is seen among the labels, and one that is lost is not.
+
+    Example:
+        >>> is_header(["Customer message", "Team"], 0, 1, labels=["delivery", "refund"])
+        (True, 'likely')
+        >>> is_header(["my parcel is late today", "returns"], 0, 1, labels=["delivery", "refund"])
+        (False, 'unsure')
+    """
+    if {*TEXT_NAMES, *LABEL_NAMES} & {cell.strip().casefold() for cell in row}:
+        return True, "certain"
+    if row[label] in labels:
+        return False, "certain"
+    has_number = any(cell.strip() and _NUMBER.fullmatch(cell) for cell in row)
+    likely = _is_like_a_name(row[text]) and _is_like_a_name(row[label]) and not has_number
+    return (True, "likely") if likely else (False, "unsure")
+
+
+def _is_like_a_name(cell: str) -> bool:
+    """Say whether a cell is short and no sentence."""
+    cell = cell.strip()
+    is_short = len(cell) <= LONGEST_NAME and len(_WORD.findall(cell)) <= MOST_WORDS
+    return is_short and not cell.endswith(tuple(".!?。！？…"))
 
 
 def _by_name(names: Sequence[str], indices: Sequence[int], wanted: Sequence[str]) -> int | None:
@@ -61,7 +97,7 @@ def _by_name(names: Sequence[str], indices: Sequence[int], wanted: Sequence[str]
 
 def _is_text(column: Sequence[Any]) -> bool:
     """Say whether most values are strings that are no numbers."""
-    strings = sum(isinstance(value, str) and not re.fullmatch(r"[-+.,\d\s]*", value) for value in column)
+    strings = sum(isinstance(value, str) and not _NUMBER.fullmatch(value) for value in column)
     return 2 * strings > len(column)
 
 

@@ -156,22 +156,22 @@ def _cut_fold(rows: _Rows, path: str, fold: int) -> tuple[Split, _Rows]:
 
 
 def _cut_shares(train: Split, shares: dict[str, float | str | None], seed: int) -> tuple[Split, dict[str, Split]]:
-    """Return what is left of train, and the splits cut from it: test first, so that dev does not move it."""
+    """Return what is left of train, and the splits cut from it: test first, so that no share of dev moves it."""
     num_rows = len(train)
+    wanted = {name: share for name in ("test", "dev") if isinstance(share := shares.get(name), float)}
     splits: dict[str, Split] = {}
-    for name in ("test", "dev"):
-        share = shares.get(name)
-        if isinstance(share, float):
-            size = share_of(share, num_rows)
-            if not size:
-                raise DataError(
-                    f"data.{name}: {share} of {num_rows:,} rows is less than one row. Add rows to train, take a larger "
-                    f"share, or name a source for {name}."
-                )
-            chosen = stratified_cut(train.texts, train.labels, size, seed, name)
-            splits[name] = train.take(chosen)
-            inside = set(chosen)
-            train = train.take(index for index in range(len(train)) if index not in inside)
+    for name, share in wanted.items():
+        size = share_of(share, num_rows)
+        if not size:
+            raise DataError(
+                f"data.{name}: {share} of {num_rows:,} rows is less than one row. Add rows to train, take a larger "
+                f"share, or name a source for {name}."
+            )
+        uncut = len(wanted) - len(splits) - 1
+        chosen = stratified_cut(train.texts, train.labels, size, seed, name, keep=1 + uncut)
+        splits[name] = train.take(chosen)
+        inside = set(chosen)
+        train = train.take(index for index in range(len(train)) if index not in inside)
     return train, splits
 
 

@@ -1,19 +1,18 @@
 """How is this data written? The guess that `textclf init DATA` starts from."""
 
-import csv
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from textclf.data.columns import choose_columns
+from textclf.data.columns import choose_columns, is_header
+from textclf.data.dialect import find_dialect
 from textclf.data.encodings import EncodingGuess, guess_encoding
 from textclf.data.files import explained, open_binary, open_text
 from textclf.data.readers import FORMATS, format_of
-from textclf.data.readers.delimited import DELIMITERS, delimited_rows, is_quoted
+from textclf.data.readers.delimited import DELIMITERS, is_quoted
 from textclf.data.readers.fasttext import LINE
 from textclf.data.readers.folder import SUFFIXES, class_folders
 from textclf.data.readers.jsonl import json_objects
@@ -25,8 +24,6 @@ from textclf.errors import DataError, listing
 
 MOST_ROWS = 1000
 SAMPLE_BYTES = 1 << 20
-OTHER_DELIMITERS = (";", "|", "\t")
-"""Tried where the usual one leaves a single column or more odd rows."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class Guess:
         labels_found: The labels in the rows that were looked at, sorted.
         rows_looked_at: How many these were; 0 if the source describes itself.
         encoding_certainty: certain, likely or unsure.
+        header_certainty: The same, of `header`.
     """
 
     format: str
@@ -56,6 +54,7 @@ class Guess:
     labels_found: list[str]
     rows_looked_at: int
     encoding_certainty: str = "certain"
+    header_certainty: str = "certain"
 
 
 def guess(source: str) -> Guess:
@@ -122,67 +121,32 @@ def _beginning(path: Path) -> bytes:
 
 
 def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess) -> Guess:
-    usual = DELIMITERS[name]
-    readings = [_read_with(path, delimiter, name, encoding.name) for delimiter in (usual, *OTHER_DELIMITERS)]
-    found = min(readings, key=lambda reading: (reading.width < 2, reading.odd_rows))
+    found = find_dialect(path, name, encoding.name, MOST_ROWS + 1)
     rows, width = found.rows, found.width
     if not rows:
         raise DataError(f"'{source}' holds no rows.")
     if width == 1:
         raise DataError(f"'{source}' has a single column, {rows[0][0][:60]!r}; expected texts and labels.")
     rows = [row for row in rows if len(row) == width]
-    text, label, header = choose_columns(rows[0], _columns(rows[1:], width), source, names_unsure=True)
+    columns = [[row[index] for row in rows[1:]] for index in range(width)]
+    text, label = choose_columns(rows[0], columns, source)
+    header, header_certainty = is_header(rows[0], text, label, columns[label])
     names = rows[0] if header else [str(number) for number in range(1, width + 1)]
     for index in (text, label):
         find_column(names[index], names, source, "data.header=false")  # for two columns of one name
     data = rows[1:] if header else rows
     quoting = "auto" if found.quoted == is_quoted("auto", name) else "standard" if found.quoted else "none"
-    delimiter = None if found.delimiter == usual else found.delimiter
-    labels = [row[label] for row in data]
     return _guess(
-        name, names[text], names[label], labels, encoding, header=header, quoting=quoting, delimiter=delimiter
+        name,
+        names[text],
+        names[label],
+        [row[label] for row in data],
+        encoding,
+        header=header,
+        quoting=quoting,
+        delimiter=None if found.delimiter == DELIMITERS[name] else found.delimiter,
+        header_certainty=header_certainty,
     )
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """The rows of a file, read with one delimiter and with or without quotes."""
-
-    delimiter: str
-    quoted: bool
-    rows: list[list[str]]
-    width: int
-    odd_rows: int
-
-    @classmethod
-    def of(cls, path: Path, delimiter: str, quoted: bool, encoding: str) -> "_Reading":
-        """Read the first rows; lines with nothing on them do not count."""
-        with open_text(path, encoding, newline="") as file:
-            lines = (fields for _, fields in delimited_rows(file, delimiter, quoted) if fields)
-            rows = list(islice(lines, MOST_ROWS + 1))
-        whole = [fields for fields in rows if not isinstance(fields, csv.Error)]
-        width = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
-        return cls(delimiter, quoted, whole, width, len(rows) - sum(len(fields) == width for fields in whole))
-
-
-def _read_with(path: Path, delimiter: str, name: str, encoding: str) -> _Reading:
-    """Return the rows, with or without quotes that hold fields together, by which way leaves fewer odd ones."""
-    usual = _Reading.of(path, delimiter, is_quoted("auto", name), encoding)
-    other = _Reading.of(path, delimiter, not usual.quoted, encoding)
-    if other.odd_rows != usual.odd_rows:
-        return min(usual, other, key=lambda reading: reading.odd_rows)
-    if usual.quoted:
-        return usual
-    wrapped = any(_all_in_quotes(column) for column in _columns(usual.rows[1:], min(map(len, usual.rows), default=0)))
-    return other if wrapped else usual
-
-
-def _all_in_quotes(column: list[Any]) -> bool:
-    return len(column) > 1 and all(len(value) > 1 and value[0] == value[-1] == '"' for value in column)
-
-
-def _columns(rows: list[list[str]], width: int) -> list[list[Any]]:
-    return [[row[index] for row in rows] for index in range(width)]
 
 
 def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
@@ -192,7 +156,7 @@ def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
         raise DataError(f"'{source}' holds no JSON objects; expected one a line.")
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [[row.get(name) for row in rows] for name in names]
-    text, label, _ = choose_columns(names, columns, source)
+    text, label = choose_columns(names, columns, source)
     return _guess("jsonl", names[text], names[label], columns[label], encoding)
 
 
@@ -201,7 +165,7 @@ def _guess_parquet(source: str) -> Guess:
         names = readable_columns(file)
         batch = next(parquet_batches(file, names), None)
     columns: list[list[Any]] = [column[:MOST_ROWS] for column in batch] if batch else [[] for _ in names]
-    text, label, _ = choose_columns(names, columns, source)
+    text, label = choose_columns(names, columns, source)
     return _guess("parquet", names[text], names[label], columns[label], EncodingGuess("utf-8", "certain"))
 
 
@@ -256,6 +220,7 @@ def _guess(
     header: bool = True,
     quoting: str = "auto",
     delimiter: str | None = None,
+    header_certainty: str = "certain",
 ) -> Guess:
     found = sorted({label_name(label) or "" for label in labels} - {""})
     return Guess(
@@ -269,4 +234,5 @@ def _guess(
         labels_found=found,
         rows_looked_at=len(labels),
         encoding_certainty=encoding.certainty,
+        header_certainty=header_certainty,
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 from textclf.config import Config, DataConfig
 from textclf.config.files import override
 from textclf.data.guess import Guess, guess
+from textclf.data.readers import FORMATS, format_of
+from textclf.errors import DataError
 
 GUESSED = tuple(field for field in DataConfig.model_fields if field in Guess.__dataclass_fields__)
 """What a guess says of `DataConfig`; both call it the same."""
@@ -35,9 +37,18 @@ def init(
         ('train', 'text', 'label')
     """
     found = guess(source) if guessed is None else guessed
-    fields = {field: getattr(found, field) for field in GUESSED}
+    fields = {field: getattr(found, field) for field in GUESSED} | {"format": _format(source, found)}
     values = {"name": name or name_of(source), "data": {"train": source} | fields}
     return Config.make(override(values, overrides))
+
+
+def _format(source: str, found: Guess) -> str:
+    """Return the format, or auto where the name tells it, so that dev and test may have another one."""
+    try:
+        named = format_of(source)
+    except DataError:
+        return found.format
+    return "auto" if FORMATS[named].prefix or named == found.format else found.format
 
 
 def name_of(source: str) -> str:

@@ -10,7 +10,9 @@ from textclf.data.files import open_text
 from textclf.errors import DataError
 
 
-def stratified_cut(texts: Sequence[str], labels: Sequence[str], num_rows: int, seed: int, name: str) -> list[int]:
+def stratified_cut(
+    texts: Sequence[str], labels: Sequence[str], num_rows: int, seed: int, name: str, keep: int = 1
+) -> list[int]:
     """Choose rows for a split so that it has the balance of the whole.
 
     Which rows are chosen follows from the rows themselves and the seed, not from their order: a
@@ -26,6 +28,8 @@ def stratified_cut(texts: Sequence[str], labels: Sequence[str], num_rows: int, s
         num_rows: Size of the split.
         seed: Seed of the choice.
         name: Name of the split; two splits with one seed are chosen independently.
+        keep: Rows that a larger class keeps outside the split: one for train, and one for each split that
+            is still to be cut.
 
     Returns:
         Indices of the chosen rows, ascending.
@@ -40,7 +44,7 @@ def stratified_cut(texts: Sequence[str], labels: Sequence[str], num_rows: int, s
     groups: dict[str, list[int]] = defaultdict(list)
     for index, label in enumerate(labels):
         groups[label].append(index)
-    seats = _seats({label: len(group) for label, group in groups.items()}, num_rows, name)
+    seats = _seats({label: len(group) for label, group in groups.items()}, num_rows, name, keep)
     key = f"{seed} {name}".encode()
     chosen: list[int] = []
     for label, group in groups.items():
@@ -51,32 +55,34 @@ def stratified_cut(texts: Sequence[str], labels: Sequence[str], num_rows: int, s
     return sorted(chosen)
 
 
-def _seats(counts: dict[str, int], num_rows: int, name: str) -> dict[str, int]:
+def _seats(counts: dict[str, int], num_rows: int, name: str, keep: int) -> dict[str, int]:
     """Return how many rows of each class go into a split."""
     total = sum(counts.values())
     seats = {label: min(count - 1, 1) for label, count in counts.items()}
+    most = {label: max(count - keep, seats[label]) for label, count in counts.items()}
     left = num_rows - sum(seats.values())
     if left < 0:
         raise DataError(
             f"data.{name}: {num_rows:,} of {total:,} rows are too few to hold each of the {sum(seats.values()):,} "
             f"classes that have more than one row. Take a larger share, or name a source for {name}."
         )
-    if num_rows > total - len(counts):
+    if num_rows > sum(most.values()):
+        kept = "a row for training" if keep == 1 else f"{keep} rows for the other splits"
         raise DataError(
             f"data.{name}: {num_rows:,} of {total:,} rows cannot be cut off, because each of the {len(counts):,} "
-            f"classes keeps a row for training. Take a smaller share, or name a source for {name}."
+            f"classes keeps {kept}. Take a smaller share, or name a source for {name}."
         )
 
     def shortfall(label: str) -> int:
         """Return how far the class is below its share, in units of 1 / total rows, so that it stays exact."""
         return counts[label] * num_rows - seats[label] * total
 
-    heap = [(-shortfall(label), label) for label, count in counts.items() if seats[label] < count - 1]
+    heap = [(-shortfall(label), label) for label in counts if seats[label] < most[label]]
     heapq.heapify(heap)
     for _ in range(left):
         _, label = heapq.heappop(heap)
         seats[label] += 1
-        if seats[label] < counts[label] - 1:
+        if seats[label] < most[label]:
             heapq.heappush(heap, (-shortfall(label), label))
     return seats
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +19,7 @@ from textclf.errors import ExportError
 from textclf.serving.export import EXTRA, version_number, versions
 from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
 from textclf.text.inputs import as_bytes
-from textclf.training.run_directory import CONFIG, LABELS
-from textclf.training.run_directory import SCORES as SCORES_FILE
+from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Classifier:
     @cached_property
     def config(self) -> Config:
         """The config of the run that was exported."""
-        return load_config(self.path / EXTRA / CONFIG)
+        return load_config(self.path / EXTRA / CONFIG_FILE)
 
     @cached_property
     def data_config(self) -> DataConfig:
         """How the run's data was written. Unlike `config` it does not ask for the model's class to be known here."""
-        return load_config(self.path / EXTRA / CONFIG, ["model=linear"]).data
+        return load_config(self.path / EXTRA / CONFIG_FILE, ["model=linear"]).data
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -84,6 +84,7 @@ class Classifier:
 
         Raises:
             TypeError: It is a single string, or one of the texts is no string.
+            ValueError: `batch_size` is less than 1.
         """
         return list(self.stream(texts, batch_size))
 
@@ -113,7 +114,7 @@ def load(path: str | Path) -> Classifier:
             the newest version.
 
     Raises:
-        ExportError: There is no export, or it is not one of textclf's.
+        ExportError: There is no export (a run is none), or it is not one of textclf's.
 
     Example:
         >>> classifier = load("saved_models/quickstart")
@@ -121,11 +122,13 @@ def load(path: str | Path) -> Classifier:
         'delivery'
     """
     version_path = _newest(Path(path))
-    labels_path = version_path / EXTRA / LABELS
+    labels_path = version_path / EXTRA / LABELS_FILE
     if not (version_path / "saved_model.pb").is_file():
         raise ExportError(f"'{version_path}' holds no saved_model.pb. Export the run again with `textclf export`.")
     if not labels_path.is_file():
-        raise ExportError(f"'{version_path}' holds no {EXTRA}/{LABELS}: it is a SavedModel, but not one of textclf's.")
+        raise ExportError(
+            f"'{version_path}' holds no {EXTRA}/{LABELS_FILE}: it is a SavedModel, but not one of textclf's."
+        )
     try:
         loaded = tf.saved_model.load(str(version_path))
         labels = json.loads(labels_path.read_text(encoding="utf-8"))
@@ -148,10 +151,15 @@ def _newest(path: Path) -> Path:
         return (path / str(found[-1])).resolve()
     if not path.is_dir():
         raise ExportError(f"No export at '{path}'. `textclf export RUN` makes one under saved_models/.")
+    if (path / CONFIG_FILE).is_file():
+        command = shlex.join(["textclf", "export", str(path)])
+        raise ExportError(f"'{path}' is a run, not an export. Export it with: {command}")
     raise ExportError(f"'{path}' holds neither a SavedModel nor numbered versions of one.")
 
 
 def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[bytes]]:
+    if size < 1:
+        raise ValueError(f"batch_size: expected at least 1, got {size}")
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         as_bytes(texts)  # refuses it
     texts, done = iter(texts), 0

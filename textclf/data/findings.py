@@ -58,7 +58,8 @@ class DataCheck:
     Attributes:
         splits: Each split by name; bad rows do not count.
         overlaps: Each two splits.
-        only_in: The labels that stand in one split only, with its name.
+        only_in_train: The labels that stand in train and in no other split, sorted: they are never scored.
+        not_in_train: The labels of dev or test that train lacks, sorted: they cannot be learnt.
         bad_rows: The rows that stop training unless they are dropped.
         max_tokens: The limit that `share_cut` counts from, in tokens.
         warnings: What to look into, one sentence or two each.
@@ -66,7 +67,8 @@ class DataCheck:
 
     splits: dict[str, SplitCheck]
     overlaps: list[Overlap]
-    only_in: dict[str, str]
+    only_in_train: list[str]
+    not_in_train: list[str]
     bad_rows: list[BadRow]
     max_tokens: int
     warnings: list[str]
