@@ -1,6 +1,7 @@
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from textclf.evaluation import Scores, confusion_matrix, fonts, precision_recall_curves
 from textclf.evaluation.plots import (
@@ -63,6 +64,19 @@ def test_plots_leave_the_settings_of_matplotlib_alone(tmp_path, predictions, his
     before = dict(matplotlib.rcParams)
     write_plots(tmp_path, *scores_and_curves(predictions, ["a", "b"]), history)
     assert dict(matplotlib.rcParams) == before
+
+
+def test_a_plot_that_is_not_written_to_its_end_changes_nothing(tmp_path, predictions, monkeypatch):
+    (tmp_path / "confusion_matrix.png").write_bytes(b"old")
+
+    def half(_, path, **__):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(OSError, match="No space left"):
+        write_plots(tmp_path, *scores_and_curves(predictions, ["a", "b"]))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"confusion_matrix.png": b"old"}
 
 
 @pytest.mark.usefixtures("only_the_default_font")

@@ -4,6 +4,7 @@ import html
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +62,22 @@ def test_the_report_says_what_there_is_to_say(tmp_path, evaluation, history):
         "precision_recall.png",
         "training_curves.png",
     ]
+
+
+@pytest.mark.usefixtures("blank_plots")
+def test_a_page_that_is_not_written_to_its_end_changes_nothing(tmp_path, evaluation, monkeypatch):
+    (tmp_path / "report.html").write_text("old", encoding="utf-8")
+    write_text = Path.write_text
+
+    def half(path, text, **options):
+        write_text(path, text[: len(text) // 2], **options)
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(Path, "write_text", half)
+        write_report(tmp_path, evaluation())
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == "old"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["plots", "report.html"]
 
 
 @pytest.mark.usefixtures("blank_plots")

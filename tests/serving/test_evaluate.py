@@ -138,7 +138,20 @@ def test_a_report_is_written_and_not_replaced_without_force(trained_run: Run, ex
     assert page.read_text(encoding="utf-8") != "mine"
 
 
+def test_plots_of_another_report_are_not_replaced_without_force(trained_run: Run, tmp_path: Path) -> None:
+    plot = tmp_path / "report/plots/confusion_matrix.png"
+    plot.parent.mkdir(parents=True)
+    plot.write_bytes(b"mine")
+    with pytest.raises(RunError, match=r"holds plots of a report already\. Choose another folder, or replace it with"):
+        evaluate("not even looked at", report_dir=tmp_path / "report")
+    assert plot.read_bytes() == b"mine"
+    evaluate(trained_run, report_dir=tmp_path / "report", force=True)
+    assert plot.read_bytes() != b"mine"
+
+
 def test_what_is_neither_a_run_nor_an_export(tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere", tmp_path):
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init/config.yaml").touch()
+    for path in (tmp_path / "nowhere", tmp_path, tmp_path / "init"):
         with pytest.raises(ExportError, match=r"No run or export at '.*'\. `textclf train` makes a run under runs/"):
             evaluate(path)

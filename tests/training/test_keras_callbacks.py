@@ -74,7 +74,7 @@ def test_memory_is_what_was_saved_whatever_weights_a_callback_restores(prepare: 
         np.testing.assert_array_equal(kept, on_disk)
 
 
-@pytest.mark.parametrize("every", [0, 1, 2, 100])
+@pytest.mark.parametrize("every", [0, 1, 2, 4, 100])
 def test_an_epochs_logs_hold_the_epochs_own_loss(prepare: Prepare, every: int) -> None:
     losses: list[float] = []
     epochs: list[dict[str, float]] = []
@@ -86,4 +86,15 @@ def test_an_epochs_logs_hold_the_epochs_own_loss(prepare: Prepare, every: int) -
     prepared.fit(prepared.trainer(callbacks=[watch]))
     means = np.array(losses).reshape(2, 3).mean(axis=1)
     np.testing.assert_allclose([logs["loss"] for logs in epochs], means, rtol=1e-5)
-    assert ["dev_macro_f1" in logs for logs in epochs] == [every != 100] * 2
+    # Steps 1 to 3 are the first epoch's, 4 to 6 the second's; the evaluation at the very end is after both.
+    evaluated = {4: [False, True], 100: [False, False]}.get(every, [True, True])
+    assert ["dev_macro_f1" in logs for logs in epochs] == ["dev_loss" in logs for logs in epochs] == evaluated
+
+
+@pytest.mark.filterwarnings("ignore:Early stopping conditioned on metric:UserWarning")
+def test_an_epoch_without_an_evaluation_is_no_epoch_without_a_better_score(prepare: Prepare) -> None:
+    stopper = keras.callbacks.EarlyStopping("dev_macro_f1", mode="max", min_delta=1.0, patience=2)
+    prepared = prepare("training.epochs=20", "training.evaluate_every=9", "training.patience=0")
+    history = prepared.fit(prepared.trainer(callbacks=[stopper])).history
+    assert [record["step"] for record in history] == [9, 18, 27]
+    assert stopper.stopped_epoch == 8

@@ -110,6 +110,7 @@ def test_evaluations_come_every_so_many_steps_and_at_the_end(prepare: Prepare, e
     accuracies = iter([0.5, 0.6, 0.7])
     trainer, _ = fit_scripted(prepare, list(accuracies), f"training.evaluate_every={every}")
     assert [record["step"] for record in trainer.state.history] == steps
+    assert [record["epoch"] for record in trainer.state.history] == [-(-step // STEPS_PER_EPOCH) for step in steps]
     assert trainer.state.step == 2 * STEPS_PER_EPOCH
 
 

@@ -13,7 +13,6 @@ from textclf.text.tokenizer import Tokenizer
 from textclf.training import run_writer
 from textclf.training.run_directory import Run
 from textclf.training.run_writer import RunWriter
-from textclf.training.writing import replacing
 
 START = {"config.yaml", "labels.json", "vocabulary.txt"}
 
@@ -95,16 +94,23 @@ def test_a_run_that_fails_takes_only_its_own_files_away(linear_run: Run, tmp_pat
     for name in ("empty", "new"):
         writer = RunWriter(tmp_path / name)
         start(writer, linear_run)
-        writer.logs.mkdir()
-        (writer.logs / "events").touch()
+        (writer.make_logs() / "events").touch()
         (tmp_path / name / "notes.txt").touch()
         writer.abandon()
         assert names(tmp_path / name) == {"notes.txt"}
         (tmp_path / name / "notes.txt").unlink()
     shutil.rmtree(tmp_path / "new")
-    for name in ("empty", "new"):
+    for name in ("empty", "new", "nested/runs/new"):
         RunWriter(tmp_path / name).abandon()
     assert names(tmp_path) == {"empty"}
+
+
+def test_a_run_that_fails_leaves_logs_that_are_not_its_own(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "run")
+    (tmp_path / "run/logs").mkdir()
+    assert writer.make_logs() == tmp_path / "run/logs"
+    writer.abandon()
+    assert names(tmp_path / "run") == {"logs"}
 
 
 def test_the_old_run_comes_back_even_if_the_new_one_cannot_be_removed(
@@ -192,16 +198,6 @@ def test_whenever_it_is_killed_force_starts_again(
             start(writer, linear_run)
             writer.write_model(linear_run.model)
         assert Run.load(path).labels == linear_run.labels
-
-
-def test_a_file_that_is_not_written_to_its_end_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("good", encoding="utf-8")
-    with pytest.raises(KilledError), replacing(path) as unfinished:
-        unfinished.write_text("ba", encoding="utf-8")
-        raise KilledError
-    assert path.read_text(encoding="utf-8") == "good"
-    assert names(tmp_path) == {"file"}
 
 
 def test_a_vocabulary_that_is_not_written_to_its_end_is_not_there(

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,22 @@ def test_a_run_in_the_way_is_left_alone(tiny_config: MakeConfig, linear_run: Run
     assert {path: path.stat().st_mtime_ns for path in linear_run.path.rglob("*")} == before
 
 
+def test_a_run_in_the_way_is_named_before_the_data_is_read(tiny_config: MakeConfig, linear_run: Run) -> None:
+    with pytest.raises(RunError, match="is there already"):
+        train(tiny_config("data.train=nowhere.csv"), linear_run.path)
+
+
+def test_data_that_cannot_be_read_leaves_everything_as_it_was(
+    tiny_config: MakeConfig, linear_run: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(linear_run.path, tmp_path / "run")
+    for path in (tmp_path / "run", tmp_path / "nested/new"):
+        with pytest.raises(DataError, match=r"nowhere\.csv"):
+            train(tiny_config("data.train=nowhere.csv"), path, force=True)
+    assert names(tmp_path) == {"run"}
+    assert Run.load(tmp_path / "run").results == linear_run.results
+
+
 def test_force_replaces_a_run(tiny_config: MakeConfig, tmp_path: Path) -> None:
     for ngram in (1, 2):
         run = train(tiny_config("model=linear", f"model.max_ngram={ngram}"), tmp_path, force=ngram == 2, report=False)
@@ -125,7 +142,9 @@ def test_a_misspelt_monitor_is_refused_before_anything_is_written(tiny_config: M
     assert not (tmp_path / "run").exists()
 
 
-def test_dropped_rows_are_listed(tiny_config: MakeConfig, tiny_corpus: dict[str, str], tmp_path: Path) -> None:
+def test_dropped_rows_are_logged_and_listed(
+    tiny_config: MakeConfig, tiny_corpus: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bad = tmp_path / "train.csv"
     bad.write_text(Path(tiny_corpus["train"]).read_text(encoding="utf-8") + ",refund\nno label,\n", encoding="utf-8")
     overrides = ("model=linear", f"data.train={bad}")
@@ -135,6 +154,8 @@ def test_dropped_rows_are_listed(tiny_config: MakeConfig, tiny_corpus: dict[str,
     run = train(tiny_config(*overrides, "data.bad_rows=drop"), tmp_path / "run", report=False)
     rows = [json.loads(line) for line in (run.path / "bad_rows.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["line"] for row in rows] == [47, 48]
+    assert "Dropped: 2 bad rows:\n" in caplog.text
+    assert f"They are listed in '{run.path / 'bad_rows.jsonl'}'." in caplog.text
     assert run.results["bad_rows"] == 2
     assert run.results["rows"]["train"] == 45
 
@@ -278,18 +299,6 @@ def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeC
     assert Run.load(path).results == good.results
 
 
-def test_a_run_without_a_model_says_what_to_do(trained_run: Run, tmp_path: Path) -> None:
-    writer = run_writer.RunWriter(tmp_path / "run")
-    writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
-    with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
-        Run.load(tmp_path / "run")
-
-
-def test_what_is_no_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"Expected a run directory with a config\.yaml at .*, found none"):
-        Run.load(tmp_path / "nowhere")
-
-
 def test_a_full_disk_leaves_the_last_good_model(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,12 +318,3 @@ def test_a_full_disk_leaves_the_last_good_model(
     np.testing.assert_array_equal(
         Run.load(tmp_path / "run").probabilities(["money back"]), trained_run.probabilities(["money back"])
     )
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a zip"])
-def test_a_damaged_model_says_so(linear_run: Run, tmp_path: Path, content: bytes) -> None:
-    for name in ("config.yaml", "labels.json", "vocabulary.txt"):
-        (tmp_path / name).write_bytes((linear_run.path / name).read_bytes())
-    (tmp_path / "model.keras").write_bytes(content)
-    with pytest.raises(RunError, match=r"model\.keras' cannot be read"):
-        Run.load(tmp_path)

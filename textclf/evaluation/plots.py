@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from textclf.evaluation.curves import PrecisionRecallCurve
 from textclf.evaluation.fonts import axis_names
 from textclf.evaluation.scores import Scores
+from textclf.writing import replacing
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F6000", "#000000")
 INK, MUTED, FAINT = "#1f2937", "#6b7280", "#e5e7eb"
@@ -36,7 +37,7 @@ History = Sequence[Mapping[str, Any]]
 def write_plots(
     directory: Path, scores: Scores, curves: Sequence[PrecisionRecallCurve], history: History = ()
 ) -> list[Path]:
-    """Write every plot that there is something to show for.
+    """Write every plot that there is something to show for; each file is whole or not there.
 
     Args:
         directory: Folder for the files; it is made if it is missing.
@@ -54,9 +55,11 @@ def write_plots(
     if history:
         figures["training_curves"] = training_curves_figure(history)
     directory.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
-        figure.savefig(directory / f"{name}.png", dpi=DOTS_PER_INCH)
-    return [directory / f"{name}.png" for name in figures]
+    paths = [directory / f"{name}.png" for name in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        with replacing(path) as unfinished:
+            figure.savefig(unfinished, dpi=DOTS_PER_INCH)
+    return paths
 
 
 def confusion_matrix_figure(scores: Scores) -> Figure:

@@ -19,6 +19,7 @@ from textclf.evaluation.mistakes import Place, confident_mistakes, confused_pair
 from textclf.evaluation.plots import History, shown_scores, write_plots
 from textclf.evaluation.scores import Scores, confusion_matrix
 from textclf.evaluation.table import shorten
+from textclf.writing import replacing
 
 MOST_CLASSES_IN_MATRIX = 40
 MOST_HISTORY_ROWS = 200
@@ -86,6 +87,8 @@ class Evaluation:
 def write_report(directory: Path, evaluation: Evaluation) -> Path:
     """Write `report.html`, which needs no other file, and its plots as PNG files under `plots/`.
 
+    Each file is whole or not there, whenever it ends; the page comes last.
+
     Args:
         directory: Folder for the report; it is made if it is missing, and an older report is replaced.
         evaluation: What to report.
@@ -97,7 +100,9 @@ def write_report(directory: Path, evaluation: Evaluation) -> Path:
     plots = write_plots(directory / "plots", evaluation.scores, curves, evaluation.history or ())
     page = directory / "report.html"
     html = _template().render(_context(evaluation, curves, plots))
-    page.write_text(html, encoding="utf-8", errors="replace", newline="\n")  # half a surrogate pair becomes "?"
+    with replacing(page) as unfinished:
+        # Half a surrogate pair becomes "?".
+        unfinished.write_text(html, encoding="utf-8", errors="replace", newline="\n")
     return page
 
 

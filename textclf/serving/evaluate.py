@@ -5,6 +5,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textclf.config import Config, dump_config
 from textclf.config.files import override
 from textclf.data import Split, load_corpus, load_split, problems
@@ -13,7 +16,7 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
-from textclf.training.run_directory import CONFIG, REPORT, Run, model_name
+from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, model_name
 
 logger = logging.getLogger(__name__)
 
@@ -42,14 +45,14 @@ def evaluate(
         overrides: `dotted.key=value` strings that say how the source is written where it is written otherwise
             than the training data, such as `data.text_column=body`; see `OVERRIDES`.
         report_dir: Where `report.html` and its plots are written; no report if None.
-        force: Whether a report that stands there is replaced.
+        force: Whether a report that stands there, or its plots, are replaced.
 
     Raises:
         ConfigError: An override is none of `OVERRIDES`, or there is no source that it could be of.
         DataError: The data cannot be read, have changed since the training, or hold labels that the classifier
             does not know.
         ExportError: There is neither a run nor an export.
-        RunError: The report would replace another one.
+        RunError: The report would replace another one, or the run is damaged.
 
     Example:
         >>> scores = evaluate("saved_models/quickstart", "sample:test")
@@ -58,8 +61,8 @@ def evaluate(
     """
     overrides = list(overrides)
     _check_overrides(overrides, source)
-    if report_dir is not None and (Path(report_dir) / REPORT).exists() and not force:
-        raise RunError(f"'{report_dir}' holds a report already. Choose another folder, or replace it with force.")
+    if report_dir is not None and not force:
+        _refuse_to_replace(Path(report_dir))
     if isinstance(model, str | Path):
         model = _load(Path(model))
     split = _own_test_split(model) if source is None else _source_split(model, source, overrides)
@@ -67,27 +70,15 @@ def evaluate(
     targets = task.encode(split.labels, model.labels)
     probabilities = model.probabilities(split.texts)
     if report_dir is not None:
-        command = ["textclf", "evaluate", str(model.path), "--data", source or ""]
-        command += [word for text in overrides for word in ("--set", text)]
-        evaluation = Evaluation(
-            title=model.config.name,
-            split=source or "test",
-            labels=model.labels,
-            texts=split.texts,
-            targets=targets,
-            probabilities=probabilities,
-            places=split.places,
-            history=model.results.get("history"),
-            config_yaml=dump_config(model.config),
-            facts=_facts(model),
-            versions=model.results.get("versions", {}),
-            other_scores=_other_scores(model, source),
-            model=model_name(model.config),
-            command=shlex.join(command) if source is not None else "",
-        )
-        write_report(Path(report_dir), evaluation)
+        write_report(Path(report_dir), _evaluation(model, split, targets, probabilities, source, overrides))
     confusion = confusion_matrix(targets, task.decide(probabilities), len(model.labels))
     return Scores.from_confusion(confusion, model.labels)
+
+
+def _refuse_to_replace(report_dir: Path) -> None:
+    for name, what in ((REPORT_FILE, "a report"), (PLOTS_FOLDER, "plots of a report")):
+        if (report_dir / name).exists():
+            raise RunError(f"'{report_dir}' holds {what} already. Choose another folder, or replace it with force.")
 
 
 def _check_overrides(overrides: Sequence[str], source: str | None) -> None:
@@ -107,7 +98,7 @@ def _check_overrides(overrides: Sequence[str], source: str | None) -> None:
 
 
 def _load(path: Path) -> Run | Classifier:
-    if (path / CONFIG).is_file():
+    if is_run(path):
         return Run.load(path)
     if not (path / "saved_model.pb").is_file() and not versions(path):
         raise ExportError(
@@ -152,6 +143,46 @@ def _source_split(model: Run | Classifier, source: str, overrides: Sequence[str]
     values = {"data": model.config.data.model_dump(mode="json") | {"format": "auto"}}
     config = Config.make(override(values, overrides))
     return load_split(source, config.data, model.labels)
+
+
+def _evaluation(
+    model: Run | Classifier,
+    split: Split,
+    targets: NDArray[np.int32],
+    probabilities: NDArray[np.float32],
+    source: str | None,
+    overrides: Sequence[str],
+) -> Evaluation:
+    """Return what the report shows of a split.
+
+    Args:
+        model: What was scored.
+        split: The rows.
+        targets: int32[rows], their classes.
+        probabilities: float32[rows, classes], the model's answers.
+        source: Where the rows come from; None if they are the run's own.
+        overrides: How the source is written.
+    """
+    command = ""
+    if source is not None:
+        words = ["textclf", "evaluate", str(model.path), "--data", source]
+        command = shlex.join(words + [word for text in overrides for word in ("--set", text)])
+    return Evaluation(
+        title=model.config.name,
+        split=source or "test",
+        labels=model.labels,
+        texts=split.texts,
+        targets=targets,
+        probabilities=probabilities,
+        places=split.places,
+        history=model.results.get("history"),
+        config_yaml=dump_config(model.config),
+        facts=_facts(model),
+        versions=model.results.get("versions", {}),
+        other_scores=_other_scores(model, source),
+        model=model_name(model.config),
+        command=command,
+    )
 
 
 def _facts(model: Run | Classifier) -> dict[str, str]:

@@ -14,7 +14,7 @@ from textclf.config import dump_config
 from textclf.errors import ExportError
 from textclf.models.tasks import TASKS
 from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
-from textclf.training.run_directory import CONFIG, LABELS, SCORES, Run
+from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
 
 EXTRA = "assets.extra"
 _UNFINISHED = ".unfinished-"
@@ -99,9 +99,9 @@ def _write(run: Run, directory: Path) -> None:
     extra = directory / EXTRA
     extra.mkdir()
     texts = {
-        LABELS: json.dumps(run.labels, ensure_ascii=False, indent=1),
-        CONFIG: dump_config(run.config),
-        SCORES: json.dumps(run.results, ensure_ascii=False, indent=1),
+        LABELS_FILE: json.dumps(run.labels, ensure_ascii=False, indent=1),
+        CONFIG_FILE: dump_config(run.config),
+        SCORES_FILE: json.dumps(run.results, ensure_ascii=False, indent=1),
     }
     for file_name, text in texts.items():
         (extra / file_name).write_text(text, encoding="utf-8", newline="\n")

@@ -77,9 +77,10 @@ class Trainer:
         labels: The label vocabulary.
         config: The training section of the run's config.
         seed: The run's seed.
-        callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`. The `logs` of an epoch
-            and of an evaluation hold `loss`, `dev_loss` and `dev_<score>`: `EarlyStopping("dev_macro_f1",
-            mode="max")`. One that sets the learning rate, such as `ReduceLROnPlateau`, works with
+        callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`. The `logs` of an evaluation
+            hold `loss`, `dev_loss` and `dev_<score>`; those of an epoch hold the epoch's `loss`, and the others as
+            its last evaluation found them, if there was one: `EarlyStopping("dev_macro_f1", mode="max")` passes
+            over an epoch without. One that sets the learning rate, such as `ReduceLROnPlateau`, works with
             `schedule: constant` without warm-up alone; Keras lets nobody change a schedule.
         save_best: Called whenever the model has better weights than ever before.
 
@@ -146,13 +147,16 @@ class Trainer:
     def _epochs(self, step: TrainStep, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops, and score the last weights too."""
         config, state, lengths = self.config, self.state, train.lengths
-        while state.epoch < config.epochs and not self.model.stop_training:
+        for state.epoch in range(config.epochs):
+            if self.model.stop_training:
+                break
             plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
             self._loss_of_epoch = _MeanLoss()
             callbacks.on_epoch_begin(state.epoch)
             self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
-            callbacks.on_epoch_end(state.epoch, self._logs() | {"loss": float(self._loss_of_epoch)})
-            state.epoch += 1
+            evaluated = bool(state.history) and state.history[-1]["epoch"] == state.epoch + 1
+            logs = self._logs() if evaluated else {}
+            callbacks.on_epoch_end(state.epoch, logs | {"loss": float(self._loss_of_epoch)})
         if not state.history or state.history[-1]["step"] < state.step:
             self._evaluate(dev, callbacks)
 

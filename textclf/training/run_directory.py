@@ -20,9 +20,11 @@ from textclf.models.tasks import TASKS
 from textclf.text.inputs import as_bytes
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.prediction import Predictor
+from textclf.writing import UNFINISHED
 
-CONFIG, LABELS, MODEL, SCORES = "config.yaml", "labels.json", "model.keras", "scores.json"
-REPORT, LOGS, BAD_ROWS = "report.html", "logs", "bad_rows.jsonl"
+CONFIG_FILE, LABELS_FILE, MODEL_FILE, SCORES_FILE = "config.yaml", "labels.json", "model.keras", "scores.json"
+REPORT_FILE, BAD_ROWS_FILE = "report.html", "bad_rows.jsonl"
+PLOTS_FOLDER, LOGS_FOLDER = "plots", "logs"
 
 
 @dataclass(frozen=True)
@@ -55,24 +57,25 @@ class Run:
         scores.
 
         Raises:
-            RunError: It is no run directory, or training never came to an evaluation.
+            RunError: It is no run directory, training never came to an evaluation, or a file is missing or damaged.
         """
         path = Path(path)
-        if not (path / CONFIG).is_file():
+        if not is_run(path):
+            lacking = LABELS_FILE if (path / CONFIG_FILE).is_file() else CONFIG_FILE
             raise RunError(
-                f"Expected a run directory with a {CONFIG} at '{path}', found none. `textclf train` makes one."
+                f"Expected a run directory with a {lacking} at '{path}', found none. `textclf train` makes one."
             )
-        if not (path / MODEL).is_file():
-            command = ["textclf", "train", str(path / CONFIG), "--run", str(path), "--force"]
+        if not (path / MODEL_FILE).is_file():
+            command = ["textclf", "train", str(path / CONFIG_FILE), "--run", str(path), "--force"]
             raise RunError(
-                f"The run '{path}' has no {MODEL}: its training ended before the first evaluation on dev. "
+                f"The run '{path}' has no {MODEL_FILE}: its training ended before the first evaluation on dev. "
                 f"Train it again: {shlex.join(command)}"
             )
-        config = load_config(path / CONFIG)
-        labels = json.loads((path / LABELS).read_text(encoding="utf-8"))
-        results = json.loads((path / SCORES).read_text(encoding="utf-8")) if (path / SCORES).is_file() else {}
+        config = load_config(path / CONFIG_FILE)
         tokenizer = Tokenizer.load(path, config.text)
-        model = load_model(path / MODEL, model_name(config))
+        model = load_model(path / MODEL_FILE, model_name(config))
+        labels = _read_labels(path / LABELS_FILE, model.num_classes)
+        results = _read_results(path / SCORES_FILE) if (path / SCORES_FILE).is_file() else {}
         return cls(path, config, labels, tokenizer, model, results)
 
     def scores(self, split: str = "test") -> Scores:
@@ -98,7 +101,38 @@ class Run:
         return self.predictor or Predictor(self.model, TASKS[self.config.task], self.labels)
 
 
+def is_run(path: Path) -> bool:
+    """Return whether a folder holds a run, finished or not; `textclf init` writes a config where the user works."""
+    own = (LABELS_FILE, UNFINISHED + LABELS_FILE, MODEL_FILE)
+    return (path / CONFIG_FILE).is_file() and any((path / name).is_file() for name in own)
+
+
 def model_name(config: Config) -> str:
     """Return the registered name of a config's model."""
     name: str = config.model.model_dump()["name"]
     return name
+
+
+def _read_labels(path: Path, num_classes: int) -> list[str]:
+    expected = f"the names of the model's {num_classes} labels, no two alike, as a JSON list. Train the run again."
+    labels = _read_json(path, expected)
+    is_names = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    if not is_names or not len(set(labels)) == len(labels) == num_classes:
+        raise RunError(f"'{path}' holds {labels!r:.60}. Expected {expected}")
+    return labels
+
+
+def _read_results(path: Path) -> dict[str, Any]:
+    expected = "what training measured, as a JSON object. Delete it to use the run without, or train the run again."
+    results = _read_json(path, expected)
+    if not isinstance(results, dict):
+        raise RunError(f"'{path}' holds {results!r:.60}. Expected {expected}")
+    return results
+
+
+def _read_json(path: Path, expected: str) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or no JSON
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"'{path}' cannot be read: {reason}. Expected {expected}") from error

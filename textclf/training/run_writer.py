@@ -1,5 +1,6 @@
 """Writing a run directory, so that a kill, a full disk or a second process never costs a good run."""
 
+import contextlib
 import json
 import logging
 import shutil
@@ -14,8 +15,8 @@ from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.lock import INSIDE, DirectoryLock
-from textclf.training.run_directory import CONFIG, LABELS, LOGS, MODEL, SCORES
-from textclf.training.writing import UNFINISHED, put_in_place, replacing
+from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, LOGS_FOLDER, MODEL_FILE, SCORES_FILE
+from textclf.writing import UNFINISHED, put_in_place, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class RunWriter:
         self._made_directory = False
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
+        self._made_parents = [folder for folder in self.directory.parents if not folder.exists()]
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = DirectoryLock(self.directory)
         try:
@@ -81,8 +83,8 @@ class RunWriter:
         if not force:
             raise RunError(f"'{self.path}' is there already. Choose another --run, or replace it with --force.")
         # A config alone does not make a run: `textclf init` writes one where the user works.
-        lacking = [name for name in (CONFIG, LABELS) if name not in entries]
-        if lacking and UNFINISHED + LABELS not in entries:
+        lacking = [name for name in (CONFIG_FILE, LABELS_FILE) if name not in entries]
+        if lacking and UNFINISHED + LABELS_FILE not in entries:
             raise RunError(f"'{self.path}' is no run directory (no {lacking[0]} in it), so --force does not remove it.")
         self._check_movable()
         try:
@@ -106,7 +108,7 @@ class RunWriter:
 
     def _set_aside(self) -> None:
         """Move the run that is replaced; one that was set aside by a run that was killed is the better one."""
-        if self._replaced.exists() and not (self.directory / MODEL).is_file():
+        if self._replaced.exists() and not (self.directory / MODEL_FILE).is_file():
             shutil.rmtree(self.directory)
             return
         if self._replaced.exists():
@@ -120,7 +122,7 @@ class RunWriter:
 
     def abandon(self) -> None:
         """Undo a run that failed before it had a model: remove its files, and put the one that it replaced back."""
-        if not (self.directory / MODEL).is_file():
+        if not (self.directory / MODEL_FILE).is_file():
             self._remove_written()
             if self._replaced.exists() and self.directory.exists():
                 # Somebody else's files, or ours if they cannot be removed, are in the way of the old run.
@@ -129,6 +131,9 @@ class RunWriter:
                 logger.warning("What is left of the run that failed is in '%s'.", left)
             self._put_back()
         self.close()
+        with contextlib.suppress(OSError):  # others write there too
+            for folder in self._made_parents:
+                folder.rmdir()
 
     def _remove_written(self) -> None:
         """Remove what this writer wrote and the folder that it made; anything else stays."""
@@ -147,19 +152,21 @@ class RunWriter:
         """Let others write the directory."""
         self._lock.release()
 
-    @property
-    def logs(self) -> Path:
-        """The folder for TensorBoard's files."""
-        self._written.append(self.directory / LOGS)
-        return self.directory / LOGS
+    def make_logs(self) -> Path:
+        """Make the folder for TensorBoard's files and return it."""
+        logs = self.directory / LOGS_FOLDER
+        if not logs.exists():
+            self._written.append(logs)
+            logs.mkdir()
+        return logs
 
     def write_start(self, config: Config, labels: list[str], tokenizer: Tokenizer) -> None:
         """Write what is known before training."""
         # Of config and labels, something that only a run has is there whenever we are killed: first the
         # unfinished labels, then the labels. So --force knows the folder for ours.
-        with self.replacing(LABELS) as unfinished_labels:
+        with self.writing(LABELS_FILE) as unfinished_labels:
             _write_json(unfinished_labels, labels)
-            with self.replacing(CONFIG) as unfinished_config:
+            with self.writing(CONFIG_FILE) as unfinished_config:
                 unfinished_config.write_text(dump_config(config), encoding="utf-8", newline="\n")
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.directory) as folder:
             tokenizer.save(Path(folder))
@@ -169,7 +176,7 @@ class RunWriter:
 
     def write_model(self, model: TextModel) -> None:
         """Write the model, replacing an older one at once."""
-        with replacing(self.directory / MODEL) as unfinished:
+        with replacing(self.directory / MODEL_FILE) as unfinished:
             save_model(model, unfinished)
         try:
             if self._replaced.exists():
@@ -179,10 +186,10 @@ class RunWriter:
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Write `scores.json`; a run that has it is finished."""
-        with self.replacing(SCORES) as unfinished:
+        with self.writing(SCORES_FILE) as unfinished:
             _write_json(unfinished, results)
 
-    def replacing(self, name: str) -> AbstractContextManager[Path]:
+    def writing(self, name: str) -> AbstractContextManager[Path]:
         """Give a path to write the file of a name to; it gets the name when the block ends well."""
         self._written.append(self.directory / name)
         return replacing(self.directory / name)

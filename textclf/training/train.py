@@ -10,18 +10,19 @@ from typing import Any
 import keras
 
 from textclf.config import Config
-from textclf.data import Corpus, load_corpus
+from textclf.data import Corpus, load_corpus, problems
 from textclf.evaluation import write_report
 from textclf.models.base import TextModel
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
-from textclf.training.callbacks import ProgressBar, TensorBoardLog
 from textclf.training.loop import Trainer, TrainingState
 from textclf.training.prediction import Encoded, Predictor
-from textclf.training.run_directory import BAD_ROWS, Run, model_name
+from textclf.training.progress import ProgressBar
+from textclf.training.run_directory import BAD_ROWS_FILE, Run, model_name
 from textclf.training.run_writer import RunWriter
 from textclf.training.summary import TrainingSummary
+from textclf.training.tensorboard import TensorBoardLog
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def train(
 
     The directory holds `config.yaml`, `vocabulary.txt`, `labels.json`, `model.keras` (the best weights,
     renewed at every better evaluation), `scores.json`, `report.html` with `plots/`, TensorBoard's `logs/`,
-    and `bad_rows.jsonl` if rows were dropped.
+    and `bad_rows.jsonl` if rows were dropped (`data.bad_rows=drop`), which is a warning in the log too.
 
     Args:
         config: What the run is.
@@ -64,14 +65,13 @@ def train(
         True
     """
     started = time.perf_counter()
-    corpus = load_corpus(config.data, config.seed)
+    # First of all: who has minutes of data to read hears at once that there is a run already.
     with RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force) as writer:
-        return _train(config, corpus, writer, callbacks, progress=progress, report=report, started=started)
+        return _train(config, writer, callbacks, progress=progress, report=report, started=started)
 
 
 def _train(
     config: Config,
-    corpus: Corpus,
     writer: RunWriter,
     callbacks: Sequence[keras.callbacks.Callback],
     *,
@@ -79,12 +79,15 @@ def _train(
     report: bool,
     started: float,
 ) -> Run:
+    corpus = load_corpus(config.data, config.seed)
     keras.utils.set_random_seed(config.seed)
     tokenizer = Tokenizer.learn(corpus.train.texts, config.text)
     writer.write_start(config, corpus.labels, tokenizer)
     if corpus.bad_rows:
-        with writer.replacing(BAD_ROWS) as unfinished:
+        with writer.writing(BAD_ROWS_FILE) as unfinished:
             corpus.write_bad_rows(unfinished)
+        listed = writer.path / BAD_ROWS_FILE
+        logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows), listed)
     splits = encode(corpus, tokenizer, config)
     model, state, predict = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
@@ -124,7 +127,7 @@ def fit(
         return model, TrainingState(), Predictor(model, TASKS[config.task], labels)
     model = chosen.create(config.model, tokenizer, len(labels), config.seed)
     trainer = Trainer(model, TASKS[config.task], labels, config.training, config.seed, save_best=writer.write_model)
-    trainer.callbacks.append(TensorBoardLog(writer.logs, trainer.state))
+    trainer.callbacks.append(TensorBoardLog(writer.make_logs(), trainer.state))
     if progress:
         trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
     trainer.callbacks.extend(callbacks)

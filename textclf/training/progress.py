@@ -1,59 +1,12 @@
-"""What watches a training: TensorBoard and the terminal, as ordinary Keras callbacks."""
+"""What the terminal shows of a training, as an ordinary Keras callback."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import keras
-import tensorflow as tf
 from tqdm.auto import tqdm
 
 from textclf.training.loop import TrainingState
-
-
-class TensorBoardLog(keras.callbacks.Callback):
-    """Writes loss, learning rate, gradient norm, speed and every score for TensorBoard.
-
-    Scalars of a step stand under `train/`, those of an evaluation under `dev/`; both count steps.
-
-    Args:
-        directory: Where the event files go.
-        state: The trainer's state, which holds the history.
-        every: Steps between two points of a step's scalars.
-    """
-
-    def __init__(self, directory: Path, state: TrainingState, every: int = 10) -> None:
-        """Open the writer."""
-        super().__init__()
-        self._writer = tf.summary.create_file_writer(str(directory))
-        self._state, self._every = state, every
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write a step's loss and gradient norm."""
-        del batch
-        if self._state.step % self._every:
-            return
-        with self._writer.as_default(step=self._state.step):
-            for name, value in (logs or {}).items():
-                tf.summary.scalar(f"train/{name}", value)
-
-    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Write an evaluation's record."""
-        del logs
-        record = self._state.history[-1]
-        with self._writer.as_default(step=record["step"]):
-            tf.summary.scalar("train/learning_rate", record["learning_rate"])
-            tf.summary.scalar("train/examples_per_second", record["examples_per_second"])
-            tf.summary.scalar("train/mean_loss", record["train_loss"])
-            tf.summary.scalar("dev/loss", record["dev_loss"])
-            for name, value in record["dev"].items():
-                tf.summary.scalar(f"dev/{name}", value)
-        self._writer.flush()
-
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Close the writer."""
-        del logs
-        self._writer.close()
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-"""TensorBoard's event files hold what the history holds; the progress bar writes a line an evaluation."""
+"""TensorBoard's event files hold what the history holds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from textclf.evaluation.scores import SCORES
-from textclf.training.callbacks import ProgressBar, TensorBoardLog
 from textclf.training.run_directory import Run
+from textclf.training.tensorboard import TensorBoardLog
 
 
 def scalars(directory: str) -> dict[str, dict[int, float]]:
@@ -50,21 +50,3 @@ def test_the_loss_of_steps_is_logged_every_so_many(prepare: Callable[..., Any], 
     prepared.fit(trainer)
     found = scalars(str(tmp_path))
     assert list(found["train/loss"]) == list(found["train/gradient_norm"]) == [2, 4, 6]
-
-
-@pytest.mark.usefixtures("eagerly")
-def test_the_bar_writes_a_line_an_evaluation_to_standard_error(
-    prepare: Callable[..., Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    prepared = prepare("training.evaluate_every=2")
-    trainer = prepared.trainer()
-    trainer.callbacks.append(ProgressBar(trainer.state, "accuracy"))
-    history = prepared.fit(trainer).history
-    shown = capsys.readouterr()
-    lines = shown.err.splitlines()
-    assert shown.out == ""
-    assert len(lines) == 3
-    for line, record in zip(lines, history, strict=True):
-        assert f"step {record['step']:>6}" in line
-        assert f"dev accuracy {record['dev']['accuracy']:.4f}" in line
-        assert line.endswith(" texts/s")
