@@ -5,7 +5,11 @@ interface: the command line prints the message without a traceback, and tests pi
 """
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable
+
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 class TextclfError(Exception):
@@ -28,6 +32,19 @@ class ExportError(TextclfError):
     """An export cannot be written or read."""
 
 
+def refusal(error: Exception) -> str:
+    """Return why the file system refused something, without the inside of the library that was refused.
+
+    Example:
+        >>> refusal(RuntimeError("{{node SaveV2}} variables/x: No space left on device [Op:SaveV2]"))
+        'No space left on device'
+        >>> refusal(OSError("a reason of its own"))
+        'a reason of its own'
+    """
+    said = getattr(error, "strerror", None) or str(error)
+    return next((plain for plain in map(os.strerror, _REFUSALS) if plain in said), said)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `" Did you mean 'x'?"` for the nearest of the known names, or an empty string.
 
@@ -41,7 +58,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("zzz", ["epochs"])
         ''
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.65)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 

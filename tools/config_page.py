@@ -84,8 +84,6 @@ def _kind(schema: dict[str, Any]) -> str:
         return f"{', '.join(first)} or {last}"
     if schema["type"] == "array":
         return f"list of {_kind(schema['items']).replace('number', 'numbers', 1)}"
-    if "pattern" in schema:
-        return f"string of the form `{schema['pattern']}`"
     words = {
         "integer": "whole number",
         "number": "number",

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
+
+from textclf.cli.output import opened
 
 Command = Callable[..., Result]
 
@@ -101,6 +105,42 @@ def test_init_replaces_nothing_without_force(textclf: Command, messages: str, tm
     assert textclf("init", messages, "--out", "-").stdout.startswith("# What textclf trains on My messages.csv.")
 
 
+@pytest.mark.parametrize("old", [None, "mine"])
+def test_init_that_cannot_write_leaves_what_was_there(
+    textclf: Command, messages: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str | None
+) -> None:
+    if old is not None:
+        (tmp_path / "config.yaml").write_text(old, encoding="utf-8")
+    before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir() if entry.is_file()}
+    # What no encoding takes stops the writing, as a full disk does.
+    monkeypatch.setattr("textclf.cli.init.comment_config", lambda *_: "half \ud800")
+    with pytest.raises(UnicodeEncodeError):
+        textclf("init", messages, "--force")
+    assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir() if entry.is_file()} == before
+
+
+def test_init_says_what_looks_bad(textclf: Command, tmp_path: Path) -> None:
+    rows = [f"text number {index},{'ab'[index % 2]}" for index in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows, "one more,  ", "two"]), encoding="utf-8")
+    shown = textclf("init", "a.csv").stdout
+    assert "2 labels in the first 22 rows: 'a', 'b'." in shown
+    assert "2 of the first 22 rows look bad; textclf check config.yaml shows them." in shown
+    (tmp_path / "b.csv").write_text("\n".join(["text,label", *rows[::2]]), encoding="utf-8")
+    shown = textclf("init", "b.csv", "--force").stdout
+    assert "1 label in the first 10 rows: 'a'.\nTraining needs at least two" in shown
+    assert "bad" not in shown
+
+
+def test_a_reader_that_has_read_enough_ends_a_command_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        with pytest.raises(click.exceptions.Exit) as ended, opened("-") as file:
+            file.write("nobody reads this")
+    assert ended.value.exit_code == 141
+
+
 def test_the_next_command_can_be_pasted(
     textclf: Command, messages: str, tmp_path: Path, trained_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +179,7 @@ def test_init_and_check_are_functions_of_the_package(textclf: Command, messages:
         (["train", "bad.yaml", "--set", "training.epoch=3"], "Did you mean 'epochs'?"),
         (["train", "bad.yaml", "--set", "training.monitor=macro_f2"], "Did you mean 'macro_f1'?"),
         (["train", "bad.yaml"], "missing.csv"),
+        (["train", "tickets.csv"], "Write a config for it with: textclf init tickets.csv"),
     ],
 )
 def test_an_error_is_one_message(textclf: Command, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -180,5 +221,6 @@ def test_training_and_predicting_say_nothing_of_tensorflows(
 
     (tmp_path / "texts.txt").write_text("parcel\n" * 20_000, encoding="utf-8")
     done = shell(f"textclf predict {exported} --file texts.txt | head -1")
+    assert done.returncode == 141
     assert done.stdout == "label\tscore\ttext\n"
     assert done.stderr == ""  # `head` has closed the pipe: nobody wants to read of it

@@ -180,6 +180,7 @@ def test_what_could_not_be_decoded_is_counted(textclf: Command, exported: Path, 
     result = textclf("predict", exported, "--file", "texts.txt")
     assert [row[2] for row in table(result.stdout)[1:]] == ["café \ufffd", "caf\ufffd", "na\ufffdve"]
     assert result.stderr.startswith("Read as U+FFFD, because they are not in the encoding: 2 pieces of the input.")
+    assert result.stderr.endswith(" It looks like windows-1252: try --encoding windows-1252.\n")
     result = textclf("predict", exported, "--file", "texts.txt", "--encoding", "latin-1")
     assert result.stderr == ""
 

@@ -1,6 +1,7 @@
 """Configs from YAML files and overrides, and every field's description."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def test_numbers_with_exponents_are_numbers(number: str, write: Any) -> None:
 
 def test_a_key_twice_is_refused_and_located(write: Any) -> None:
     path = write("data: {train: x}\ntraining: {epochs: 3}\ntraining: {batch_size: 3}\n")
-    with pytest.raises(ConfigError, match=r"the key 'training' stands here for the second time\n.*line 3, column 1"):
+    with pytest.raises(ConfigError, match=r"line 3, column 1: the key 'training' stands here for the second time$"):
         load_config(path)
 
 
@@ -184,6 +185,33 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No config file at '.*none\.yaml'. Write one .* textclf init DATA --out"):
         load_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", ["my tickets.csv", "A.TSV", "a.jsonl.gz", "a.ndjson", "a.parquet", "a.txt"])
+def test_data_instead_of_a_config_is_told_how_to_get_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("text,label\nlate: again,a\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / name)
+    said, _, command = str(error.value).partition(" Write a config for it with: ")
+    assert said == f"'{tmp_path / name}' looks like data, not a config."
+    assert shlex.split(command) == ["textclf", "init", str(tmp_path / name)]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a: b: c", "line 1, column 5: mapping values are not allowed here"),
+        (b"seed: 1\ndata:\n  train: [a\n", "line 4, column 1: while parsing a flow sequence, expected ',' or ']'"),
+        (b"seed: 1\nname: \0", "line 2: the character '\\x00' cannot stand in YAML"),
+    ],
+)
+def test_an_error_in_yaml_has_a_place(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).startswith(f"'{path}' cannot be read as YAML: {words}")
+    assert "<unicode string>" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_bad_rows_do_not_stop_it(found: DataCheck) -> None:
 @pytest.mark.parametrize(
     "warning",
     [
-        "Bad rows: 2. Training stops at them",
+        "Bad rows: 2. Training stops at them; --set data.bad_rows=drop leaves them out.",
         "Texts of dev that also stand in train: 2 of 3, 1 of them with another label",
         "Texts of train that came before with another label: 1.",
         "Texts of train longer than 20 tokens: 47.7%",

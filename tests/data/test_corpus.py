@@ -108,7 +108,7 @@ def test_bad_rows_have_a_fold_too(write: Write, tmp_path: Path) -> None:
 def test_a_label_of_one_fold_only_is_unseen(write: Write, tmp_path: Path) -> None:
     (tmp_path / "folds.txt").write_text("0\n" * 20 + "1\n" * 5)
     path = write("a.tsv", [*rows(24), ("alone", "c")])
-    with pytest.raises(DataError, match=r"1 with a label that never stands in train \(line 26; the first: c\)"):
+    with pytest.raises(DataError, match=r"1 with a label that never stands in train \(line 26: 'c'\)"):
         load(train=path, folds=str(tmp_path / "folds.txt"), fold=1)
 
 
@@ -122,13 +122,45 @@ def test_bad_rows_are_reported_once_and_by_kind(write: Write) -> None:
         load(train=train, dev=dev, test=None)
     assert str(error.value).splitlines() == [
         "11 bad rows:",
-        f"  {train}: 7 with no text (lines 22, 23, 24, 25, 26, …)",
+        f"  {train}: 7 with no text (lines 22, 23, 24, 25, 26 and 2 more)",
         f"  {dev}: 1 with no text (line 6)",
-        f"  {train}: 1 with the wrong number of fields (line 29; the first: expected 2, got 3)",
-        f"  {dev}: 2 with a label that never stands in train (lines 7, 8; the first: z)",
-        "  If fields in quotes hold the separator, set data.quoting=standard.",
-        "Mend them, or drop exactly these with data.bad_rows=drop.",
+        f"  {train}: 1 with the wrong number of fields (line 29: expected 2, got 3)",
+        f"  {dev}: 2 with a label that never stands in train (lines 7, 8: 'z')",
+        "Mend them, or drop exactly these with data.bad_rows=drop (--set data.bad_rows=drop).",
     ]
+
+
+def test_labels_that_train_lacks_are_named_with_their_like(write: Write) -> None:
+    unseen = ["delivery", *["Delivery"] * 7, "refund", "x", "y", "Refunds"]
+    dev = write("dev.tsv", [(f"text {index}", label) for index, label in enumerate(unseen)])
+    train = write("train.tsv", [("one", "delivery"), ("two", "refund")])
+    with pytest.raises(DataError) as error:
+        load(train=train, dev=dev, test=None)
+    assert str(error.value).splitlines()[1:-1] == [
+        f"  {dev}: 10 with a label that never stands in train (lines 3, 4, 5, 6, 7 and 2 more: "
+        "'Delivery'; line 11: 'x'; line 12: 'y'; line 13: 'Refunds')",
+        "  'Delivery' is no label of train. Did you mean 'delivery'?",
+        "  'Refunds' is no label of train. Did you mean 'refund'?",
+    ]
+
+
+def test_a_wrong_number_of_fields_is_said_of_each_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\none,a\ntwo\nthree,b\nfour,b,c\nfive\n", encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load(train=str(path), test=None)
+    assert str(error.value).splitlines()[1:-1] == [
+        f"  {path}: 3 with the wrong number of fields (lines 3, 6: expected 2, got 1; line 5: expected 2, got 3)"
+    ]
+
+
+@pytest.mark.parametrize("quoting", ["none", "standard"])
+def test_quoting_is_suggested_where_quotes_are_characters(tmp_path: Path, quoting: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('text,label\n"one, two",a\nthree,b\nfour,"b",c\n', encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load(train=str(path), test=None, quoting=quoting)
+    assert ("set data.quoting=standard" in str(error.value)) == (quoting == "none")
 
 
 def test_dropping_drops_exactly_the_bad_rows(write: Write, tmp_path: Path) -> None:
@@ -206,7 +238,7 @@ def test_one_split_for_a_classifier(write: Write, caplog: pytest.LogCaptureFixtu
     path = write("a.tsv", [*rows(3), ("other", "c")])
     config = DataConfig(train="elsewhere.csv")
     assert load_split(path, config, ["a", "b", "c", "d"]).labels == ["a", "b", "a", "c"]
-    with pytest.raises(DataError, match=r"1 with a label that never stands in train .*first: c"):
+    with pytest.raises(DataError, match=r"1 with a label that never stands in train \(line 5: 'c'\)"):
         load_split(path, config, ["a", "b"])
     dropping = config.model_copy(update={"bad_rows": "drop"})
     assert load_split(path, dropping, ["a", "b"]).labels == ["a", "b", "a"]

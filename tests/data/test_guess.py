@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from textclf.config import DataConfig
 from textclf.data import Example, guess, read
 from textclf.data.columns import is_header
-from textclf.data.encodings import EncodingGuess, guess_encoding
+from textclf.data.encodings import EncodingGuess, guess_encoding, is_binary
 from textclf.errors import DataError, TextclfError
 
 SENTENCES = [
@@ -193,12 +193,13 @@ def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("a.csv", "text\none\n", "a single column, 'text'; expected texts and labels"),
         ("a.csv", "", "holds no rows"),
+        ("a.csv", "text,label\n", "a single line of fields, 'text', 'label': a header and no rows"),
         ("a.jsonl", "", "holds no JSON objects"),
         ("a.txt", "just a line\n", "first line is 'just a line'.*__label__NAME the text"),
         (
             "a.tsv",
             table([("n", "m"), ("1", "2"), ("3", "4")]),
-            "no column looks like the text.*'n', 'm'.*data.text_column",
+            "no column looks like the text.*'n', 'm'.*Write a config of your own .*data.text_column",
         ),
         (
             "a.tsv",
@@ -210,6 +211,34 @@ def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_guessed(tmp_path: Path, name: str, content: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         guess(write(tmp_path / name, content))
+
+
+def test_white_space_is_no_label_and_odd_rows_are_looked_at(tmp_path: Path) -> None:
+    content = table([("text", "label"), *SENTENCES, ("one more", "  "), ("and one",)])
+    found = guess(write(tmp_path / "a.tsv", content))
+    assert (found.labels_found, found.rows_looked_at) == (["neg", "pos"], 6)
+    found = guess(write(tmp_path / "a.jsonl", '{"text": "one", "label": "x"}\n{"text": "two", "label": " "}\n[]\n'))
+    assert (found.labels_found, found.rows_looked_at) == (["x"], 3)
+
+
+PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(range(256)) + b"\x15\xd8\0\0\x01\0\0\0" * 40
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.txt", "a"])
+@pytest.mark.parametrize("content", [PROGRAM, bytes(range(256)) * 4], ids=["program", "every byte"])
+def test_a_binary_file_is_told_from_text(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"/{name}' does not look like a text file: it is full of control characters"):
+        guess(str(tmp_path / name))
+    with pytest.raises(DataError, match="does not look like a text file"):
+        list(read(str(tmp_path / name), DataConfig(train="-", format="csv")))
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "shift-jis", "iso-2022-jp", "gb18030"]
+)
+def test_text_is_not_taken_for_binary(encoding: str) -> None:
+    assert not is_binary("text,label\r\n日本語のテキスト\tok\n".encode(encoding))
 
 
 def test_a_missing_file_suggests_its_namesake(tmp_path: Path) -> None:

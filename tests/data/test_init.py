@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from textclf.config import DataConfig
 from textclf.data import load_corpus
-from textclf.data.init import init
+from textclf.data.init import count_bad_rows, init
 
 ROWS = [(f"text number {index}", "ab"[index % 2]) for index in range(20)]
 
@@ -38,6 +39,14 @@ def test_the_splits_may_have_other_formats(tmp_path: Path) -> None:
     config = init(str(tmp_path / "a.csv"), [f"data.test={tmp_path / 'b.jsonl'}"])
     corpus = load_corpus(config.data, config.seed)
     assert {name: len(split) for name, split in corpus.splits.items()} == {"train": 18, "dev": 2, "test": 20}
+
+
+def test_bad_rows_are_counted(tmp_path: Path) -> None:
+    lines = [",".join(row) for row in [("text", "label"), *ROWS]]
+    (tmp_path / "a.csv").write_text("\n".join([*lines, "one,", "two", " ,a"]), encoding="utf-8")
+    assert count_bad_rows(init(str(tmp_path / "a.csv")).data) == (3, 23)
+    assert count_bad_rows(init("sample:train").data) == (0, 1000)
+    assert count_bad_rows(DataConfig(train="tfds:nothing_of_this_name")) == (0, 0)
 
 
 def test_a_prefix_tells_the_format() -> None:

@@ -84,10 +84,13 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 
 def test_a_run_is_told_how_to_become_an_export(trained_run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"is a run, not an export. Export it with: textclf export /.*tiny$"):
+    with pytest.raises(ExportError, match=r"is a run, not an export\. Export it with: textclf export /.*tiny$"):
         load(trained_run.path)
     (tmp_path / "my run").mkdir()
     (tmp_path / "my run/config.yaml").touch()
+    with pytest.raises(ExportError, match="holds neither a SavedModel nor numbered versions"):
+        load(tmp_path / "my run")  # a folder that somebody keeps a config in
+    (tmp_path / "my run/labels.json").touch()
     with pytest.raises(ExportError, match=r"textclf export '.*/my run'$"):
         load(tmp_path / "my run")
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from textclf.cli.options import set_option
+from textclf.cli.output import STDOUT, opened
 from textclf.config.comments import comment_config
 from textclf.data import Guess, guess
-from textclf.data.init import init
+from textclf.data.init import count_bad_rows, init
 from textclf.data.readers.delimited import DELIMITERS
 from textclf.errors import RunError, listing
 
@@ -26,15 +27,18 @@ def command(data: str, out: str, name: str | None, force: bool, overrides: tuple
     guessed = guess(data)
     config = init(data, overrides, name, guessed=guessed)
     text = comment_config(config, f"What textclf trains on {data}. Paths are relative to where textclf is run.")
-    if out == "-":
-        click.echo(text, nl=False)
-        return
-    path = Path(out)
-    if path.exists() and not force:
+    if out != STDOUT and Path(out).exists() and not force:
         raise RunError(f"'{out}' is there already. Choose another --out, or replace it with --force.")
-    path.write_text(text, encoding="utf-8")
-    click.echo(_summary(guessed))
+    num_bad, num_rows = count_bad_rows(config.data)
+    with opened(out) as file:
+        file.write(text)
+    if out == STDOUT:
+        return
     written = shlex.quote(out)
+    click.echo(_summary(guessed))
+    if num_bad:
+        look = "looks" if num_bad == 1 else "look"
+        click.echo(f"{num_bad:,} of the first {num_rows:,} rows {look} bad; textclf check {written} shows them.")
     click.echo(f"Wrote {out}. Next: textclf check {written}, then textclf train {written}.")
 
 
@@ -47,7 +51,10 @@ def _summary(guessed: Guess) -> str:
         lines.append(f"The first line holds {held} ({guessed.header_certainty}).")
         if guessed.header_certainty == "unsure":
             lines[-1] += " If it holds names, set data.header, data.text_column and data.label_column."
-    if guessed.labels_found:
-        found = f"{len(guessed.labels_found)} labels in the first {guessed.rows_looked_at:,} rows"
+    num_labels = len(guessed.labels_found)
+    if num_labels:
+        found = f"{num_labels} label{'s' if num_labels > 1 else ''} in the first {guessed.rows_looked_at:,} rows"
         lines.append(f"{found}: {listing(guessed.labels_found)}.")
+    if num_labels == 1:
+        lines.append("Training needs at least two: if the rows below have no other one, look at data.label_column.")
     return "\n".join(lines)

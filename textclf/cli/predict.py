@@ -1,17 +1,16 @@
 """`textclf predict`: labels for texts from anywhere, as a stream."""
 
 import codecs
-import io
 import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from textclf.cli.output import opened
 from textclf.config import DataConfig
 from textclf.errors import DataError, RunError
 from textclf.startup import import_tensorflow
@@ -99,30 +98,43 @@ def command(
     rows = zip(kept, classifier.stream(asked), strict=True)
     first = list(itertools.islice(rows, 1))  # an error at the first text leaves nothing behind, not even a header
     write: Callable[..., None] = _write_tsv if output_format == "tsv" else _write_jsonl
-    with _opened(out) as file:
+    with opened(out) as file:
         write(file, itertools.chain(first, rows), classifier.labels if all_scores else [])
     if undecodable.count:
         click.echo(
             f"Read as U+FFFD, because they are not in the encoding: {undecodable.count:,} pieces of the input. "
-            "Name another encoding with --encoding.",
+            + undecodable.hint(),
             err=True,
         )
 
 
 class _Undecodable:
-    """A codec error handler that reads bytes which are not in the encoding as U+FFFD, and counts the times."""
+    """A codec error handler that reads bytes which are not in the encoding as U+FFFD, and counts the times.
+
+    Attributes:
+        count: How many times.
+    """
 
     name = "textclf-undecodable"
 
     def __init__(self) -> None:
         self.count = 0
+        self._first = (b"", "")  # the bytes around the first time, and the encoding
         codecs.register_error(self.name, self)
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeDecodeError):
             raise error
+        if not self.count:
+            self._first = (error.object, error.encoding)
         self.count += 1
         return "\ufffd", error.end
+
+    def hint(self) -> str:
+        """Return what to do about it."""
+        from textclf.data.encodings import looks_like
+
+        return _renamed(looks_like(*self._first)) or "Name another encoding with --encoding."
 
 
 # How the readers call the options, and what they are called here.
@@ -142,6 +154,13 @@ _OPTIONS = {
 }
 
 
+def _renamed(message: str) -> str:
+    """Return a message of the readers with the options called as they are here."""
+    for name, option in _OPTIONS.items():
+        message = message.replace(name, option)
+    return message
+
+
 def _read(
     source: str, input_format: str, data: DataConfig, given: dict[str, Any], undecodable: _Undecodable
 ) -> Iterator[str]:
@@ -153,9 +172,7 @@ def _read(
         options = {name: getattr(written, name) if value is None else value for name, value in given.items()}
         yield from iter_texts(source, format=input_format, errors=undecodable.name, **options)
     except DataError as error:
-        message = str(error)
-        for name, option in _OPTIONS.items():
-            message = message.replace(name, option)
+        message = _renamed(str(error))
         if message.startswith("format: "):
             message = f"--input-{message}"
         raise DataError(message) from None
@@ -176,28 +193,6 @@ def _is_written_as(source: str, input_format: str, data: DataConfig) -> bool:
         return file_format in ("csv", "tsv", "jsonl") and file_format == format_of(data.train, data.format)
     except DataError:  # the training data is not there any more, and its name alone does not tell
         return False
-
-
-@contextmanager
-def _opened(out: str) -> Iterator[IO[str]]:
-    """Open the output; a file takes its name when it is whole, so that a failure leaves nothing half-written."""
-    path = Path(out)
-    if out == "-":
-        if isinstance(sys.stdout, io.TextIOWrapper):  # whatever the locale says
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
-        yield sys.stdout
-        sys.stdout.flush()
-    elif path.exists() and not path.is_file():  # a named pipe, /dev/stdout
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-    else:
-        unfinished = path.with_name(f".unfinished-{path.name}")
-        try:
-            with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-                yield file
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def _encodable(text: str) -> str:

@@ -12,6 +12,10 @@ from textclf.config.fields import field_at
 from textclf.config.run import Config
 from textclf.errors import ConfigError
 
+_DATA_SUFFIXES = tuple(
+    suffix + packed for suffix in (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt") for packed in ("", ".gz")
+)
+
 
 def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Config:
     """Read a config file, put the overrides on top and check the whole.
@@ -26,7 +30,7 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
             the word `null` is nothing there too, and what stands in quotes is a string without them.
 
     Raises:
-        ConfigError: The file is missing or no YAML mapping, an override has no `=` or no value, or the
+        ConfigError: The file is missing, named like data or no YAML mapping, an override has no `=` or no value, or the
             values do not fit (see `Config.make`).
     """
     values = _read_yaml(Path(path)) if path is not None else {}
@@ -52,6 +56,9 @@ def dump_config(config: Config) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    if path.name.lower().endswith(_DATA_SUFFIXES):
+        command = shlex.join(["textclf", "init", str(path)])
+        raise ConfigError(f"'{path}' looks like data, not a config. Write a config for it with: {command}")
     try:
         values = notation.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

@@ -53,8 +53,20 @@ def parse(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        raise ValueError(_located(error)) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ValueError(f"line {line}: the character {chr(error.character)!r} cannot stand in YAML") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(str(error)) from None
+
+
+def _located(error: yaml.MarkedYAMLError) -> str:
+    """Return what is wrong on one line, its place first; PyYAML's own words speak of a "<unicode string>"."""
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return place + ", ".join(filter(None, (error.context, error.problem)))
 
 
 def dump(values: dict[str, Any]) -> str:

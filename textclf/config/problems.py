@@ -48,8 +48,6 @@ def _expected(problem: Any) -> str:
             return "a mapping of options"
         case "invalid_key":
             return "a name as the key"
-        case "string_pattern_mismatch":
-            return f"a string of the form {context['pattern']}"
         case "too_short":
             return f"a list of at least {context['min_length']}"
         case _:

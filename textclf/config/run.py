@@ -1,5 +1,6 @@
 """What a run is: the whole config, made from YAML and overrides or in Python."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator
@@ -23,8 +24,9 @@ class Config(Section):
         2
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = "classifier"
-    """Name of the classifier: its run directory and its folder under saved_models/ are called so."""
+    name: str = "classifier"
+    """Name of the classifier, of letters (A to Z), digits, `_`, `.` and `-`: its run directory and its folder under
+    saved_models/ are called so."""
     task: Literal["single_label"] = "single_label"
     """What is predicted: single_label gives each text exactly one label."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
@@ -37,6 +39,16 @@ class Config(Section):
     """The model: its name alone, or a mapping with `name` and the model's options."""
     training: TrainingConfig = TrainingConfig()
     """How the model learns."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folders(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+            raise ValueError(
+                "expected letters (A to Z), digits, '_', '.' and '-', the first a letter or a digit, and no spaces, "
+                f"got {value!r}"
+            )
+        return value
 
     @field_validator("model", mode="before")
     @classmethod

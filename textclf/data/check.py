@@ -109,7 +109,7 @@ def _row_warnings(
     splits: dict[str, SplitCheck], overlaps: list[Overlap], num_bad: int, max_tokens: int
 ) -> Iterator[str]:
     if num_bad:
-        yield f"Bad rows: {num_bad:,}. Training stops at them, unless data.bad_rows=drop."
+        yield f"Bad rows: {num_bad:,}. Training stops at them; --set data.bad_rows=drop leaves them out."
     for overlap in overlaps:
         if overlap.rows:
             yield (

@@ -120,5 +120,5 @@ def _no_column(kind: str, names: Sequence[str], source: str) -> DataError:
     expected = "long strings that differ" if kind == "text" else "a few names that come again and again"
     return DataError(
         f"'{source}': no column looks like the {kind} ({expected}). Its columns are {listing(names) or 'none'}. "
-        f"Name the right one with data.{kind}_column, and the other one too."
+        "Write a config of your own that names both: data.train, data.text_column and data.label_column are enough."
     )

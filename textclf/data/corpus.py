@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,7 @@ def load_corpus(config: DataConfig, seed: int) -> Corpus:
         train = rows.split
     known = set(train.labels)
     splits = {name: _without_unseen(other.split, known, bad_rows) for name, other in others.items()}
-    _stop_at(bad_rows, config)
+    _stop_at(bad_rows, config, known)
     _check_classes(train, len(bad_rows))
     train, cut = _cut_shares(train, {name: share for name, share in named.items() if name not in splits}, seed)
     splits |= cut
@@ -112,9 +112,9 @@ def load_split(source: str, config: DataConfig, labels: Sequence[str]) -> Split:
     """
     rows = _read_split(source, "test", config)
     split = _without_unseen(rows.split, set(labels), rows.bad_rows)
-    _stop_at(rows.bad_rows, config)
+    _stop_at(rows.bad_rows, config, labels)
     if rows.bad_rows:
-        logger.warning("Dropped: %s", problems.report(rows.bad_rows))
+        logger.warning("Dropped: %s", problems.report(rows.bad_rows, labels))
     if not len(split):
         raise DataError(f"'{source}' holds no rows with a label that the classifier knows: {listing(labels)}.")
     return split
@@ -129,9 +129,12 @@ class _Rows:
     bad_positions: set[int] = field(default_factory=set)
 
 
-def _stop_at(bad_rows: Sequence[BadRow], config: DataConfig) -> None:
+def _stop_at(bad_rows: Sequence[BadRow], config: DataConfig, labels: Collection[str]) -> None:
     if bad_rows and config.bad_rows == "stop":
-        raise DataError(f"{problems.report(bad_rows)}\nMend them, or drop exactly these with data.bad_rows=drop.")
+        raise DataError(
+            f"{problems.report(bad_rows, labels)}\n"
+            "Mend them, or drop exactly these with data.bad_rows=drop (--set data.bad_rows=drop)."
+        )
 
 
 def _read_split(source: str, name: str, config: DataConfig) -> _Rows:

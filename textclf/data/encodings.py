@@ -1,6 +1,7 @@
 """Character encodings: is a name known, and which one do bytes look like."""
 
 import codecs
+import re
 from dataclasses import dataclass
 
 from textclf.config.checks import unknown_encoding
@@ -14,6 +15,13 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """In the order to try: UTF-32's little-endian mark begins with UTF-16's."""
+
+SHARE_OF_CONTROLS = 0.05
+"""More control characters than that are in no text. Of random bytes they are a tenth, of programs half."""
+NO_TEXT_FILE = "does not look like a text file: it is full of control characters. Is it an archive or a program?"
+
+_CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+"""Those below a space but white space, and the escape of the ISO-2022 encodings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,34 @@ def guess_encoding(sample: bytes) -> EncodingGuess:
     if _decodes(sample, "windows-1252"):
         return EncodingGuess("windows-1252", "unsure")
     return EncodingGuess("latin-1", "unsure")
+
+
+def is_binary(sample: bytes) -> bool:
+    """Say whether the first bytes of a file are those of no text file, whatever its encoding.
+
+    Example:
+        >>> is_binary(bytes(range(64))), is_binary("a text".encode("utf-16-le"))
+        (True, False)
+    """
+    text = sample.decode(guess_encoding(sample).name, "replace")
+    return len(_CONTROLS.findall(text)) > SHARE_OF_CONTROLS * len(text)
+
+
+def looks_like(sample: bytes, encoding: str) -> str:
+    r"""Return words on the encoding that undecodable bytes look like; empty if it is the one that they were read in.
+
+    Args:
+        sample: Bytes of the file.
+        encoding: What they were read in.
+
+    Example:
+        >>> looks_like(b"caf\xe9 noir", "utf-8")
+        'It looks like windows-1252: try data.encoding=windows-1252.'
+    """
+    name = guess_encoding(sample).name
+    if codecs.lookup(name) == codecs.lookup(encoding):
+        return ""
+    return f"It looks like {name}: try data.encoding={name}."
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from textclf.data.encodings import check_encoding, guess_encoding
+from textclf.data.encodings import NO_TEXT_FILE, check_encoding, is_binary, looks_like
 from textclf.errors import DataError, did_you_mean
 
 CHUNK = 1 << 20
@@ -102,12 +102,13 @@ def missing(path: Path) -> str:
 def _undecodable(path: Path, encoding: str) -> str:
     """Read the file again, for the first byte that is not in the encoding."""
     with open_binary(path) as binary:
-        guess = guess_encoding(binary.read(CHUNK))
+        beginning = binary.read(CHUNK)
+    if is_binary(beginning):
+        return f"'{path}' {NO_TEXT_FILE}"
     with open_binary(path) as binary:
         place = _first_undecodable(binary, encoding)
-    hint = "The file may be damaged there, or be in another encoding: then name it with data.encoding."
-    if codecs.lookup(guess.name) != codecs.lookup(encoding):
-        hint = f"It looks like {guess.name}: try data.encoding={guess.name}."
+    damaged = "The file may be damaged there, or be in another encoding: then name it with data.encoding."
+    hint = looks_like(beginning, encoding) or damaged
     return f"'{path}' is not all {encoding}: {place} cannot be decoded. {hint}"
 
 

@@ -81,7 +81,7 @@ class DataCheck:
         """Return tables for a terminal, with the bad rows and the warnings under them."""
         lines = [*_label_table(self.splits), "", *_text_table(self)]
         if self.bad_rows:
-            lines += ["", problems.report(self.bad_rows)]
+            lines += ["", problems.report(self.bad_rows, self.splits["train"].labels)]
         lines += ["", "Warnings:", *(f"  - {warning}" for warning in self.warnings)] if self.warnings else []
         return "\n".join(lines)
 

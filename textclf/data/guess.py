@@ -9,7 +9,7 @@ from typing import Any
 
 from textclf.data.columns import choose_columns, is_header
 from textclf.data.dialect import find_dialect
-from textclf.data.encodings import EncodingGuess, guess_encoding
+from textclf.data.encodings import NO_TEXT_FILE, EncodingGuess, guess_encoding, is_binary
 from textclf.data.files import explained, open_binary, open_text
 from textclf.data.readers import FORMATS, format_of
 from textclf.data.readers.delimited import DELIMITERS, is_quoted
@@ -75,7 +75,7 @@ def guess(source: str) -> Guess:
     if name == "parquet":
         return _guess_parquet(source)
     path = sample_path(source) if name == "sample" else Path(source)
-    encoding = guess_encoding(_beginning(path))
+    encoding = _encoding(source, _beginning(path))
     if name == "jsonl":
         return _guess_jsonl(source, path, encoding)
     if name == "fasttext":
@@ -95,12 +95,12 @@ def _format(source: str) -> str:
     if known not in (None, "fasttext", "csv"):
         return str(known)
     beginning = _beginning(path)
-    text = beginning.decode(guess_encoding(beginning).name, "replace").lstrip("\ufeff")
+    if known != "csv" and beginning.startswith(b"PAR1"):
+        return "parquet"
+    text = beginning.decode(_encoding(source, beginning).name, "replace").lstrip("\ufeff")
     first_line = text.partition("\n")[0]
     if known == "csv":
         return "tsv" if "\t" in first_line and "," not in first_line else "csv"
-    if beginning.startswith(b"PAR1"):
-        return "parquet"
     if LINE.fullmatch(first_line):
         return "fasttext"
     if first_line.startswith("{"):
@@ -113,6 +113,13 @@ def _format(source: str) -> str:
         f"'{source}': expected labelled texts, but its first line is {first_line[:60]!r}. Write the label before each "
         "text (__label__NAME the text), or make a table with a column of texts and one of labels (.csv, .tsv, .jsonl)."
     )
+
+
+def _encoding(source: str, beginning: bytes) -> EncodingGuess:
+    """Return the encoding that a file looks like; `DataError` if it does not look like a text file at all."""
+    if is_binary(beginning):
+        raise DataError(f"'{source}' {NO_TEXT_FILE}")
+    return guess_encoding(beginning)
 
 
 def _beginning(path: Path) -> bytes:
@@ -128,6 +135,11 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
     if width == 1:
         raise DataError(f"'{source}' has a single column, {rows[0][0][:60]!r}; expected texts and labels.")
     rows = [row for row in rows if len(row) == width]
+    if len(rows) == 1:
+        raise DataError(
+            f"'{source}' holds a single line of fields, {listing(rows[0])}: a header and no rows. Expected rows of a "
+            "text and a label below it."
+        )
     columns = [[row[index] for row in rows[1:]] for index in range(width)]
     text, label = choose_columns(rows[0], columns, source)
     header, header_certainty = is_header(rows[0], text, label, columns[label])
@@ -146,18 +158,20 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
         quoting=quoting,
         delimiter=None if found.delimiter == DELIMITERS[name] else found.delimiter,
         header_certainty=header_certainty,
+        odd_rows=found.odd_rows,
     )
 
 
 def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
     with open_text(path, encoding.name) as file:
-        rows = [value for _, value in islice(json_objects(file), MOST_ROWS) if isinstance(value, dict)]
+        lines = [value for _, value in islice(json_objects(file), MOST_ROWS)]
+    rows = [value for value in lines if isinstance(value, dict)]
     if not rows:
         raise DataError(f"'{source}' holds no JSON objects; expected one a line.")
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [[row.get(name) for row in rows] for name in names]
     text, label = choose_columns(names, columns, source)
-    return _guess("jsonl", names[text], names[label], columns[label], encoding)
+    return _guess("jsonl", names[text], names[label], columns[label], encoding, odd_rows=len(lines) - len(rows))
 
 
 def _guess_parquet(source: str) -> Guess:
@@ -221,8 +235,10 @@ def _guess(
     quoting: str = "auto",
     delimiter: str | None = None,
     header_certainty: str = "certain",
+    odd_rows: int = 0,
 ) -> Guess:
-    found = sorted({label_name(label) or "" for label in labels} - {""})
+    called = map(label_name, labels)
+    labels_found = sorted({label for label in called if label and not label.isspace()})
     return Guess(
         format=name,
         text_column=text_column,
@@ -231,8 +247,8 @@ def _guess(
         encoding=encoding.name,
         quoting=quoting,
         delimiter=delimiter,
-        labels_found=found,
-        rows_looked_at=len(labels),
+        labels_found=labels_found,
+        rows_looked_at=len(labels) + odd_rows,
         encoding_certainty=encoding.certainty,
         header_certainty=header_certainty,
     )

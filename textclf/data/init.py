@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from textclf.config import Config, DataConfig
 from textclf.config.files import override
-from textclf.data.guess import Guess, guess
-from textclf.data.readers import FORMATS, format_of
+from textclf.data.examples import BadRow
+from textclf.data.guess import MOST_ROWS, Guess, guess
+from textclf.data.readers import FORMATS, format_of, read
 from textclf.errors import DataError
 
 GUESSED = tuple(field for field in DataConfig.model_fields if field in Guess.__dataclass_fields__)
@@ -40,6 +42,18 @@ def init(
     fields = {field: getattr(found, field) for field in GUESSED} | {"format": _format(source, found)}
     values = {"name": name or name_of(source), "data": {"train": source} | fields}
     return Config.make(override(values, overrides))
+
+
+def count_bad_rows(config: DataConfig) -> tuple[int, int]:
+    """Return how many of the first rows of train are bad, and how many were looked at; of `tfds:` sources none are.
+
+    Raises:
+        DataError: The source cannot be read as the config says.
+    """
+    if format_of(config.train, config.format) == "tfds":  # its first row may be a download of gigabytes
+        return 0, 0
+    rows = list(islice(read(config.train, config), MOST_ROWS))
+    return sum(isinstance(row, BadRow) for row in rows), len(rows)
 
 
 def _format(source: str, found: Guess) -> str:

@@ -1,15 +1,17 @@
 """What can be wrong with a row, and the one report that says it all."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 
 from textclf.data.examples import BadRow
+from textclf.errors import did_you_mean
 
 NO_TEXT = "no text"
 NO_LABEL = "no label"
 NUL = "a NUL character"
 NOT_UNICODE = "characters that are no Unicode text"
 FIELDS = "the wrong number of fields"
+QUOTED_FIELDS = "the wrong number of fields, some in quotes that count as characters"
 QUOTES = "broken quotes"
 NOT_JSON = "no valid JSON object"
 MISSING_FIELD = "a field missing"
@@ -22,16 +24,21 @@ UNSEEN_LABEL = "a label that never stands in train"
 HINTS = {
     NUL: "NUL characters often mean UTF-16 that is read as something else: see data.encoding.",
     QUOTES: 'If " is a character like any other in the file, set data.quoting=none.',
-    FIELDS: "If fields in quotes hold the separator, set data.quoting=standard.",
+    QUOTED_FIELDS: "If fields in quotes hold the separator, set data.quoting=standard.",
 }
 """What to look at first, for the kinds that have one common cause."""
 
 MOST_LINES = 5
 MOST_SOURCES = 5
+MOST_DETAILS = 4
 
 
-def report(bad_rows: Sequence[BadRow]) -> str:
+def report(bad_rows: Sequence[BadRow], labels: Collection[str] = ()) -> str:
     r"""Return every problem once: a line for each kind and source, with its count and first lines.
+
+    Args:
+        bad_rows: The rows.
+        labels: Those of train, to look for what a label that never stands there was meant to be.
 
     Example:
         >>> print(report([BadRow("a.csv", 3, NO_TEXT), BadRow("a.csv", 9, NO_TEXT)]))
@@ -49,12 +56,30 @@ def report(bad_rows: Sequence[BadRow]) -> str:
             rest = sum(map(len, sources.values())) - sum(len(rows) for _, rows in shown)
             lines.append(f"  {len(sources) - len(shown):,} more files: {rest:,} with {problem}")
     lines += [f"  {hint}" for problem, hint in HINTS.items() if problem in groups]
+    unseen = Counter(row.detail for row in bad_rows if row.problem == UNSEEN_LABEL)
+    near = ((label, did_you_mean(label, labels)) for label, _ in unseen.most_common(MOST_DETAILS))
+    lines += [f"  '{label}' is no label of train.{hint}" for label, hint in near if hint]
     return "\n".join(lines)
 
 
 def _group(problem: str, rows: Sequence[BadRow]) -> str:
-    """Return one kind of problem of one source in words."""
-    places = ", ".join(str(row.line) for row in rows[:MOST_LINES])
-    more = ", …" if len(rows) > MOST_LINES else ""
-    first = f"; the first: {rows[0].detail}" if rows[0].detail else ""
-    return f"{len(rows):,} with {problem} (line{'s' if len(rows) > 1 else ''} {places}{more}{first})"
+    """Return one kind of problem of one source in words, what came most often first."""
+    details: dict[str, list[BadRow]] = defaultdict(list)
+    for row in rows:
+        details[row.detail].append(row)
+    shown = sorted(details.items(), key=lambda item: -len(item[1]))[:MOST_DETAILS]
+    places = [_lines(same) + _detail(problem, detail) for detail, same in shown]
+    more = ["…"] if len(details) > len(shown) else []
+    return f"{len(rows):,} with {problem} ({'; '.join(places + more)})"
+
+
+def _detail(problem: str, detail: str) -> str:
+    if not detail:
+        return ""
+    return f": '{detail:.60}'" if problem == UNSEEN_LABEL else f": {detail}"
+
+
+def _lines(rows: Sequence[BadRow]) -> str:
+    shown = ", ".join(str(row.line) for row in rows[:MOST_LINES])
+    left_out = len(rows) - MOST_LINES
+    return f"line{'s' if len(rows) > 1 else ''} {shown}" + (f" and {left_out:,} more" if left_out > 0 else "")

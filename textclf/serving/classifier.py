@@ -19,7 +19,7 @@ from textclf.errors import ExportError
 from textclf.serving.export import EXTRA, version_number, versions
 from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
 from textclf.text.inputs import as_bytes
-from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
+from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _newest(path: Path) -> Path:
         return (path / str(found[-1])).resolve()
     if not path.is_dir():
         raise ExportError(f"No export at '{path}'. `textclf export RUN` makes one under saved_models/.")
-    if (path / CONFIG_FILE).is_file():
+    if is_run(path):
         command = shlex.join(["textclf", "export", str(path)])
         raise ExportError(f"'{path}' is a run, not an export. Export it with: {command}")
     raise ExportError(f"'{path}' holds neither a SavedModel nor numbered versions of one.")

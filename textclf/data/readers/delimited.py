@@ -43,7 +43,8 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
     """
     with open_text(path, config.encoding, newline="") as file:
         delimiter = delimiter_of(config.delimiter, format_name)
-        rows = delimited_rows(file, delimiter, is_quoted(config.quoting, format_name))
+        quoted = is_quoted(config.quoting, format_name)
+        rows = delimited_rows(file, delimiter, quoted)
         names, rows = column_names(rows, config.header, source)
         if names:
             hint = columns_hint(config.header, names)
@@ -53,7 +54,9 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
             if isinstance(fields, csv.Error):
                 yield BadRow(source, line, problems.QUOTES, str(fields))
             elif len(fields) != len(names):
-                yield BadRow(source, line, problems.FIELDS, f"expected {len(names)}, got {len(fields)}")
+                in_quotes = not quoted and any(field.startswith('"') for field in fields)
+                problem = problems.QUOTED_FIELDS if in_quotes else problems.FIELDS
+                yield BadRow(source, line, problem, f"expected {len(names)}, got {len(fields)}")
             else:
                 yield checked(fields[text_index], fields[label_index], source, line)
 
