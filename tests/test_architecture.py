@@ -24,6 +24,7 @@ ORDER = [
     "errors",
     "startup",
     "terminal",
+    "writing",
 ]
 
 

@@ -46,6 +46,12 @@ def test_a_failed_import_says_why(tmp_path: Path) -> None:
     assert "no such library" in done.stderr
 
 
+def test_ctrl_c_while_it_starts_shows_none_of_it(tmp_path: Path) -> None:
+    done = start(tmp_path, f"{CHATTER}\nraise KeyboardInterrupt")
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.endswith("KeyboardInterrupt\n")
+
+
 @pytest.mark.parametrize(("name", "times"), [("load", 1), ("train", 1), ("check", 1), ("init", 0), ("Config", 0)])
 def test_the_public_names_start_it_only_if_they_need_it(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
     calls: list[Any] = []

@@ -9,7 +9,7 @@ LOG_LEVEL, QUIET = "TF_CPP_MIN_LOG_LEVEL", "3"
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and tensorflow-text with standard error held back; it is shown if the import fails.
+    """Import TensorFlow and tensorflow-text with standard error held back; it is shown if the import fails by itself.
 
     The native libraries write to the file descriptor before any of their log levels counts. Who has set
     `TF_CPP_MIN_LOG_LEVEL` to less than 3 wants to see what TensorFlow says: then nothing is held back. (At 3
@@ -32,6 +32,8 @@ def import_tensorflow() -> None:
         os.dup2(held_back.fileno(), 2)
         try:
             _import()
+        except KeyboardInterrupt:  # the user knows why
+            raise
         except BaseException:
             held_back.seek(0)
             os.write(kept, held_back.read())

@@ -13,15 +13,28 @@ UNFINISHED = "unfinished-"
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path beside `path` to write to, and put the file in place when the block ends well.
 
-    If the block fails, `path` stays as it was and what was written of the new file is removed.
+    If the block fails, `path` stays as it was and what was written of the new file is removed. An `OSError`
+    that names no file then names `path`.
     """
     unfinished = path.with_name(f"{UNFINISHED}{path.name}")
     try:
-        yield unfinished
-        put_in_place(unfinished, path)
+        with naming(path):
+            yield unfinished
+            put_in_place(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):  # the block's own error says more
             unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an `OSError` of the block that names no file, as that of a full disk does not, name `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise
 
 

@@ -120,6 +120,14 @@ def test_the_policy_lets_the_pages_own_script_run(tmp_path, evaluation):
 
 
 @pytest.mark.usefixtures("blank_plots")
+def test_a_place_breaks_at_slashes_alone(tmp_path, evaluation):
+    page = write_report(tmp_path, evaluation(places=[("a&b/2024/tickets.csv", row) for row in range(160, 220)]))
+    row = re.search(r"<td class=\"place muted\">(.*?)</td>", page.read_text(encoding="utf-8")).group(1)
+    assert re.fullmatch(r"<span>a&amp;b/</span><wbr><span>2024/</span><wbr><span>tickets.csv:\d{3}</span>", row)
+    assert ".place span { white-space: nowrap; }" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("blank_plots")
 def test_long_texts_are_cut(tmp_path, evaluation):
     page = write_report(tmp_path, evaluation(texts=["q" * 1000] * 60)).read_text(encoding="utf-8")
     assert "q" * (LONGEST_TEXT - 1) + "…" in page

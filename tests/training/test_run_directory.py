@@ -1,12 +1,15 @@
 """A run directory read back: what is refused, and with which words."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from textclf.errors import RunError
-from textclf.training import run_writer
+from textclf.errors import RunError, TextclfError
+from textclf.serving.evaluate import evaluate
+from textclf.serving.export import export
+from textclf.training import lock, run_writer
 from textclf.training.run_directory import Run
 
 
@@ -21,6 +24,44 @@ def test_a_run_without_a_model_says_what_to_do(trained_run: Run, tmp_path: Path)
     writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
         Run.load(tmp_path / "run")
+
+
+def test_the_run_that_a_killed_one_was_to_replace_can_be_brought_back(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = copied.rename(copied.with_name("it's mine"))
+    link = good.with_name("latest")
+    link.symlink_to(good)
+    before = Run.load(good)
+    writer = run_writer.RunWriter(link, force=True)
+    with pytest.raises(RunError, match="found none") as caught:
+        Run.load(link)
+    assert "get it back" not in str(caught.value)  # it is written just now
+    writer.write_start(before.config, before.labels, before.tokenizer)
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "_held", set())  # as if its process were no more
+        old = good.with_name(".it's mine.replaced")
+        words = f"The run that it was to replace is at '{old}'; get it back with: "
+        for read in (Run.load, export, evaluate):
+            with pytest.raises(RunError, match=r"has no model\.keras") as caught:
+                read(link)
+            assert words in str(caught.value)
+    writer.close()
+    with pytest.raises(RunError, match="is there already") as caught:
+        run_writer.RunWriter(link)
+    subprocess.run(["sh", "-c", str(caught.value).partition(words)[2]], check=True, timeout=60)
+    assert Run.load(link).results == before.results
+    assert {path.name for path in good.parent.iterdir()} == {"it's mine", "latest"}
+
+
+def test_a_run_is_brought_back_to_where_nothing_is(copied: Path) -> None:
+    copied.rename(copied.with_name(".run.replaced"))
+    for read in (Run.load, evaluate):
+        with pytest.raises(TextclfError, match=r"get it back with: mv \S+/\.run\.replaced \S+/run$"):
+            read(copied)
+    (copied.with_name(".run.replaced") / "model.keras").unlink()
+    with pytest.raises(RunError, match=r"`textclf train` makes one\.$"):
+        Run.load(copied)
 
 
 def test_what_is_no_run_says_so(tmp_path: Path) -> None:

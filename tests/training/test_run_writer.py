@@ -1,5 +1,6 @@
 """Whose folder a run directory is, and that no good run is lost on the way to a new one."""
 
+import errno
 import logging
 import os
 import shutil
@@ -212,6 +213,18 @@ def test_a_vocabulary_that_is_not_written_to_its_end_is_not_there(
     with pytest.raises(KilledError):
         start(writer, linear_run)
     assert names(tmp_path / "run") == START - {"vocabulary.txt"}
+
+
+def test_a_vocabulary_that_the_disk_refuses_names_the_run(
+    linear_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Tokenizer, "save", full)
+    with pytest.raises(OSError, match="No space left") as caught, RunWriter(tmp_path / "run") as writer:
+        start(writer, linear_run)
+    assert caught.value.filename == str(tmp_path / "run")
 
 
 def test_an_old_run_that_cannot_be_deleted_is_named(

@@ -3,6 +3,7 @@
 import errno
 import json
 import logging
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from textclf.config import Config, load_config
 from textclf.data import Corpus
 from textclf.errors import ConfigError, DataError, RunError
+from textclf.evaluation import write_report
 from textclf.evaluation.scores import SCORES
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
@@ -25,6 +27,7 @@ from textclf.training import train as train_module
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Predictor
 from textclf.training.run_directory import Run
+from textclf.training.summary import TrainingSummary
 from textclf.training.train import train
 
 MakeConfig = Callable[..., Config]
@@ -188,7 +191,9 @@ def test_a_report_that_fails_costs_nothing_but_the_report(
     caplog: pytest.LogCaptureFixture,
     error: BaseException,
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(directory: Path, _: Any) -> None:
+        (directory / "plots").mkdir()
+        (directory / "plots/confusion_matrix.png").touch()
         raise error
 
     monkeypatch.setattr(train_module, "write_report", fail)
@@ -196,9 +201,68 @@ def test_a_report_that_fails_costs_nothing_but_the_report(
         run = train(tiny_config("model=linear"), tmp_path / "run")
     assert run.scores("test").accuracy > 0.8
     assert Run.load(run.path).results == run.results
-    assert f"textclf evaluate {run.path} --report {run.path / 'report'}" in caplog.text
-    assert type(error).__name__ in caplog.text
-    evaluate(run.path, report_dir=run.path / "report")
+    assert f"textclf evaluate {run.path} --report {run.path}\n" in caplog.text
+    reason = "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+    assert f"its report was not written ({reason})" in caplog.text
+    assert names(run.path) == FILES - {"report.html", "plots", "logs"}
+    evaluate(run.path, report_dir=run.path)
+    assert names(run.path) == FILES - {"logs"}
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=repr)
+def test_a_run_that_fails_with_a_model_says_what_is_kept(
+    tiny_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    path = tmp_path / "it's mine"
+    for model, step in (("textcnn", " (step 3)"), ("linear", "")):
+        caplog.clear()
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(type(error)):
+            patch.setattr(TrainingSummary, "results", fail)
+            train(tiny_config(f"model={model}", "training.epochs=1"), path, force=True, report=False)
+        assert f"The best weights so far{step} are kept in '{path}'. It has no scores.json" in caplog.text
+        assert (
+            f"`textclf evaluate {shlex.quote(str(path))}` and `textclf export {shlex.quote(str(path))}`" in caplog.text
+        )
+        assert evaluate(path).support == 15
+
+
+def test_ctrl_c_when_the_page_is_written_takes_no_plots_away(
+    tiny_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(*parts: Any) -> None:
+        write_report(*parts)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "write_report", interrupt)
+    run = train(tiny_config("model=linear"), tmp_path / "run")
+    assert names(run.path) == FILES - {"logs"}
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_ctrl_c_after_the_scores_says_that_the_run_is_finished(
+    tiny_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    written: bool,
+) -> None:
+    def interrupt(writer: run_writer.RunWriter, *_: Any) -> None:
+        if written:
+            (writer.directory / "report.html").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, "_try_report", interrupt)
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config("model=linear", "data.test=null"), path)
+    assert f"The run '{path}' is finished" in caplog.text
+    command = f"Write it with: textclf evaluate {path} --data FILE --report {path}\n"
+    assert (command in caplog.text) == (not written)
 
 
 def test_peak_memory_is_in_megabytes_where_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:

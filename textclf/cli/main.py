@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from textclf import __version__
-from textclf.errors import TextclfError, did_you_mean
+from textclf.errors import TextclfError, did_you_mean, refusal
 
 COMMANDS = {
     "init": "Look at a data file and write a commented config for it.",
@@ -59,7 +59,7 @@ class LazyGroup(click.Group):
             raise
         except OSError as error:
             where = f" '{error.filename}'" if error.filename else ""
-            raise click.ClickException(f"The file system refused{where}: {error.strerror or error}.") from error
+            raise click.ClickException(f"The file system refused{where}: {refusal(error)}.") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -16,7 +16,7 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
-from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, model_name
+from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, model_name, way_back
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def _load(path: Path) -> Run | Classifier:
     if not (path / "saved_model.pb").is_file() and not versions(path):
         raise ExportError(
             f"No run or export at '{path}'. `textclf train` makes a run under runs/, `textclf export RUN` an export "
-            "under saved_models/."
+            f"under saved_models/.{way_back(path)}"
         )
     return load(path)
 

@@ -1,5 +1,6 @@
 """Runs into SavedModels: tokenizer, model and labels in one graph, published at once."""
 
+import contextlib
 import itertools
 import json
 import re
@@ -11,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from textclf.config import dump_config
-from textclf.errors import ExportError
+from textclf.errors import ExportError, refusal
 from textclf.models.tasks import TASKS
 from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
 from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
@@ -48,6 +49,7 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
     if not _NAME.fullmatch(name):
         raise ExportError(f"name: expected letters, digits and _.- after a first letter or digit, got '{name}'.")
     model_path = Path(base) / name
+    missing = [folder for folder in (model_path, *model_path.parents) if not folder.exists()]
     try:
         model_path.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=model_path))
@@ -59,9 +61,13 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
-    except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ExportError(f"'{model_path}' cannot be written: {reason}. Nothing was published.") from None
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # another export writes there too
+            for folder in missing:
+                folder.rmdir()
+        if isinstance(error, OSError | tf.errors.OpError):
+            raise ExportError(f"'{model_path}' cannot be written: {refusal(error)}. Nothing was published.") from None
+        raise
 
 
 def versions(model_path: str | Path) -> list[int]:

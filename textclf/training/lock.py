@@ -30,7 +30,7 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         """Take the lock."""
         try:
-            self.path = _take(directory.parent / f".{directory.name}.lock", directory)
+            self.path = _take(_beside(directory), directory)
         except PermissionError:
             directory.mkdir(exist_ok=True)
             self.path = _take(directory / INSIDE, directory)
@@ -39,6 +39,16 @@ class DirectoryLock:
     def release(self) -> None:
         """Let others write; a second call does nothing."""
         self._finalizer()
+
+
+def is_locked(directory: Path) -> bool:
+    """Return whether somebody writes a directory; it is absolute and without links."""
+    paths = (_beside(directory), directory / INSIDE)
+    return any(path.exists() and not _is_stale(_read(path), path) for path in paths)
+
+
+def _beside(directory: Path) -> Path:
+    return directory.parent / f".{directory.name}.lock"
 
 
 def _take(path: Path, directory: Path) -> Path:

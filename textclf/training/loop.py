@@ -147,9 +147,10 @@ class Trainer:
     def _epochs(self, step: TrainStep, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops, and score the last weights too."""
         config, state, lengths = self.config, self.state, train.lengths
-        for state.epoch in range(config.epochs):
+        for epoch in range(config.epochs):
             if self.model.stop_training:
                 break
+            state.epoch = epoch
             plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
             self._loss_of_epoch = _MeanLoss()
             callbacks.on_epoch_begin(state.epoch)

@@ -19,6 +19,7 @@ from textclf.models.builder import load_model
 from textclf.models.tasks import TASKS
 from textclf.text.inputs import as_bytes
 from textclf.text.tokenizer import Tokenizer
+from textclf.training.lock import is_locked
 from textclf.training.prediction import Predictor
 from textclf.writing import UNFINISHED
 
@@ -64,12 +65,13 @@ class Run:
             lacking = LABELS_FILE if (path / CONFIG_FILE).is_file() else CONFIG_FILE
             raise RunError(
                 f"Expected a run directory with a {lacking} at '{path}', found none. `textclf train` makes one."
+                f"{way_back(path)}"
             )
         if not (path / MODEL_FILE).is_file():
             command = ["textclf", "train", str(path / CONFIG_FILE), "--run", str(path), "--force"]
             raise RunError(
                 f"The run '{path}' has no {MODEL_FILE}: its training ended before the first evaluation on dev. "
-                f"Train it again: {shlex.join(command)}"
+                f"Train it again: {shlex.join(command)}{way_back(path)}"
             )
         config = load_config(path / CONFIG_FILE)
         tokenizer = Tokenizer.load(path, config.text)
@@ -105,6 +107,27 @@ def is_run(path: Path) -> bool:
     """Return whether a folder holds a run, finished or not; `textclf init` writes a config where the user works."""
     own = (LABELS_FILE, UNFINISHED + LABELS_FILE, MODEL_FILE)
     return (path / CONFIG_FILE).is_file() and any((path / name).is_file() for name in own)
+
+
+def set_aside(directory: Path) -> Path:
+    """Return where the run at an absolute path stays, while `--force` replaces it, until the new one has a model."""
+    return directory.parent / f".{directory.name}.replaced"
+
+
+def way_back(path: Path, ours: bool = False) -> str:
+    """Return how to get back the run that a killed `train --force` was to replace; an empty string if there is none.
+
+    Args:
+        path: The run directory.
+        ours: Whether we are the one that writes there; if somebody else does, the new run is not a killed one.
+    """
+    directory = path.resolve()
+    old = set_aside(directory)
+    if not (old / MODEL_FILE).is_file() or (directory / MODEL_FILE).is_file() or (is_locked(directory) and not ours):
+        return ""
+    commands = [["rm", "-r", str(directory)]] if directory.exists() else []
+    commands.append(["mv", str(old), str(directory)])
+    return f"\nThe run that it was to replace is at '{old}'; get it back with: {' && '.join(map(shlex.join, commands))}"
 
 
 def model_name(config: Config) -> str:

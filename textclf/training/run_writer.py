@@ -15,8 +15,17 @@ from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.lock import INSIDE, DirectoryLock
-from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, LOGS_FOLDER, MODEL_FILE, SCORES_FILE
-from textclf.writing import UNFINISHED, put_in_place, replacing
+from textclf.training.run_directory import (
+    CONFIG_FILE,
+    LABELS_FILE,
+    LOGS_FOLDER,
+    MODEL_FILE,
+    PLOTS_FOLDER,
+    SCORES_FILE,
+    set_aside,
+    way_back,
+)
+from textclf.writing import UNFINISHED, naming, put_in_place, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +45,7 @@ class RunWriter:
     Attributes:
         path: The same, for messages.
         directory: The same, absolute and with links followed: where everything is written.
+        saved_step: The step of the weights in `model.keras`; None if there are none, or they are not learnt in steps.
 
     Raises:
         RunError: Something stands there that may not be replaced, or another process writes there.
@@ -44,9 +54,10 @@ class RunWriter:
     def __init__(self, path: Path, force: bool = False) -> None:
         """Make the directory."""
         self.path, self.directory = path, path.resolve()
-        self._replaced = self.directory.parent / f".{self.directory.name}.replaced"
+        self._replaced = set_aside(self.directory)
         self._written: list[Path] = []
         self._made_directory = False
+        self.saved_step: int | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
         self._made_parents = [folder for folder in self.directory.parents if not folder.exists()]
@@ -81,7 +92,10 @@ class RunWriter:
         if not entries:
             return
         if not force:
-            raise RunError(f"'{self.path}' is there already. Choose another --run, or replace it with --force.")
+            raise RunError(
+                f"'{self.path}' is there already. Choose another --run, or replace it with --force."
+                f"{way_back(self.path, ours=True)}"
+            )
         # A config alone does not make a run: `textclf init` writes one where the user works.
         lacking = [name for name in (CONFIG_FILE, LABELS_FILE) if name not in entries]
         if lacking and UNFINISHED + LABELS_FILE not in entries:
@@ -168,16 +182,17 @@ class RunWriter:
             _write_json(unfinished_labels, labels)
             with self.writing(CONFIG_FILE) as unfinished_config:
                 unfinished_config.write_text(dump_config(config), encoding="utf-8", newline="\n")
-        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.directory) as folder:
+        with naming(self.directory), tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.directory) as folder:
             tokenizer.save(Path(folder))
             for written in sorted(Path(folder).iterdir()):
                 self._written.append(self.directory / written.name)
                 put_in_place(written, self.directory / written.name)
 
-    def write_model(self, model: TextModel) -> None:
-        """Write the model, replacing an older one at once."""
+    def write_model(self, model: TextModel, step: int | None = None) -> None:
+        """Write the model, with the weights of a step, replacing an older one at once."""
         with replacing(self.directory / MODEL_FILE) as unfinished:
             save_model(model, unfinished)
+        self.saved_step = step
         try:
             if self._replaced.exists():
                 shutil.rmtree(self._replaced)
@@ -188,6 +203,10 @@ class RunWriter:
         """Write `scores.json`; a run that has it is finished."""
         with self.writing(SCORES_FILE) as unfinished:
             _write_json(unfinished, results)
+
+    def remove_plots(self) -> None:
+        """Remove the plots of a report that was not finished: beside them, none is written without --force."""
+        shutil.rmtree(self.directory / PLOTS_FOLDER, ignore_errors=True)
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
         """Give a path to write the file of a name to; it gets the name when the block ends well."""

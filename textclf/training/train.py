@@ -19,7 +19,7 @@ from textclf.text.tokenizer import Tokenizer
 from textclf.training.loop import Trainer, TrainingState
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar
-from textclf.training.run_directory import BAD_ROWS_FILE, Run, model_name
+from textclf.training.run_directory import BAD_ROWS_FILE, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run, model_name
 from textclf.training.run_writer import RunWriter
 from textclf.training.summary import TrainingSummary
 from textclf.training.tensorboard import TensorBoardLog
@@ -67,7 +67,11 @@ def train(
     started = time.perf_counter()
     # First of all: who has minutes of data to read hears at once that there is a run already.
     with RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force) as writer:
-        return _train(config, writer, callbacks, progress=progress, report=report, started=started)
+        try:
+            return _train(config, writer, callbacks, progress=progress, report=report, started=started)
+        except BaseException:  # Ctrl-C too
+            _say_what_is_kept(writer, config)
+            raise
 
 
 def _train(
@@ -126,7 +130,14 @@ def fit(
         writer.write_model(model)
         return model, TrainingState(), Predictor(model, TASKS[config.task], labels)
     model = chosen.create(config.model, tokenizer, len(labels), config.seed)
-    trainer = Trainer(model, TASKS[config.task], labels, config.training, config.seed, save_best=writer.write_model)
+    trainer = Trainer(
+        model,
+        TASKS[config.task],
+        labels,
+        config.training,
+        config.seed,
+        save_best=lambda best: writer.write_model(best, trainer.state.best_step),
+    )
     trainer.callbacks.append(TensorBoardLog(writer.make_logs(), trainer.state))
     if progress:
         trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
@@ -139,12 +150,38 @@ def _try_report(writer: RunWriter, summary: TrainingSummary, results: dict[str, 
     try:
         write_report(writer.directory, summary.evaluation(results))
     except (Exception, KeyboardInterrupt) as error:
-        command = ["textclf", "evaluate", str(writer.path)]
-        command += [] if "test" in summary.outcomes else ["--data", "FILE"]
-        command += ["--report", str(writer.path / "report")]
+        if (writer.directory / REPORT_FILE).is_file():  # the page comes last
+            return
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        _say_no_report(writer, summary.config, "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else reason)
+
+
+def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
+    """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
+    directory, run = writer.directory, shlex.quote(str(writer.path))
+    if (directory / REPORT_FILE).is_file():
+        logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
+    elif (directory / SCORES_FILE).is_file():
+        _say_no_report(writer, config, "training ended before it")
+    elif (directory / MODEL_FILE).is_file():
         logger.warning(
-            "The run '%s' is finished, but its report was not written (%s). Write it with: %s",
+            "The best weights so far%s are kept in '%s'. It has no scores.json; `textclf evaluate %s` and "
+            "`textclf export %s` take it.",
+            f" (step {writer.saved_step})" if writer.saved_step is not None else "",
             writer.path,
-            f"{type(error).__name__}: {error}".rstrip(": "),
-            shlex.join(command),
+            run,
+            run,
         )
+
+
+def _say_no_report(writer: RunWriter, config: Config, reason: str) -> None:
+    writer.remove_plots()
+    command = ["textclf", "evaluate", str(writer.path)]
+    command += ["--data", "FILE"] if config.data.test is None else []
+    command += ["--report", str(writer.path)]
+    logger.warning(
+        "The run '%s' is finished, but its report was not written (%s). Write it with: %s",
+        writer.path,
+        reason,
+        shlex.join(command),
+    )
