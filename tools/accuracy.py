@@ -80,12 +80,14 @@ def fingerprint(name: str) -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit that is measured, with a `+` if files differ from it; None outside of git."""
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--exclude=*", "--abbrev=10", "--dirty=+"]
+    """Return the commit that is measured, with a `+` if the code differs from it; None outside of git."""
+    git = ["git", "-C", str(ROOT)]
     try:
-        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+        commit = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "textclf", "tools"], check=False).returncode
     except (OSError, subprocess.CalledProcessError):
         return None
+    return commit.stdout.strip() + ("+" if changed else "")
 
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:

@@ -127,7 +127,7 @@ def _own_test_split(model: Run | Classifier) -> Split:
             "the data back, or name labelled data that it was not trained on: --data FILE."
         )
     if corpus.bad_rows:
-        logger.warning("Dropped: %s", problems.report(corpus.bad_rows))
+        logger.warning("Dropped: %s", problems.report(corpus.bad_rows, corpus.labels))
     unknown = sorted(set(corpus.test.labels) - set(model.labels))
     if unknown:
         raise DataError(

@@ -91,7 +91,7 @@ def _train(
         with writer.writing(BAD_ROWS_FILE) as unfinished:
             corpus.write_bad_rows(unfinished)
         listed = writer.path / BAD_ROWS_FILE
-        logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows), listed)
+        logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows, corpus.labels), listed)
     splits = encode(corpus, tokenizer, config)
     model, state, predict = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
