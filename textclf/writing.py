@@ -1,41 +1,57 @@
 """Files that are whole or not there, whenever the power goes."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-UNFINISHED = "unfinished-"
+UNFINISHED = ".unfinished-"
+"""How the names of files begin that are not written to their end."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and put the file in place when the block ends well.
+    """Give an empty file beside `path` to write to, and put it in place when the block ends well.
 
-    If the block fails, `path` stays as it was and what was written of the new file is removed. An `OSError`
-    that names no file then names `path`.
+    A link stays, and the file that it shows is replaced. If the block fails, `path` stays as it was and what was
+    written of the new file is removed. An `OSError` that names no file, or the unfinished one, then names `path`.
     """
-    unfinished = path.with_name(f"{UNFINISHED}{path.name}")
-    try:
-        with naming(path):
+    with naming(path):
+        target = Path(os.path.realpath(path))  # `resolve` raises no OSError for a link that shows itself
+        unfinished = _made_beside(target)
+        try:
             yield unfinished
-            put_in_place(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the block's own error says more
-            unfinished.unlink(missing_ok=True)
-        raise
+            put_in_place(unfinished, target)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the block's own error says more
+                unfinished.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an `OSError` of the block that names no file, as that of a full disk does not, name `path`."""
+    """Let an `OSError` of the block name `path` if it names no file, as that of a full disk, or an unfinished one."""
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        unknown = error.filename is None or Path(str(error.filename)).name.startswith(UNFINISHED)
+        if error.errno is not None and unknown:
             error.filename = str(path)
         raise
+
+
+def _made_beside(path: Path) -> Path:
+    """Make an empty file beside `path`, under the first of our names that nobody has, and return its path."""
+    for number in itertools.count():
+        unfinished = path.with_name(f"{UNFINISHED}{number or ''}{path.name}")
+        try:
+            unfinished.touch(exist_ok=False)  # unlike what mkstemp makes, as open to others as any new file
+        except FileExistsError:
+            continue
+        break
+    return unfinished
 
 
 def put_in_place(written: Path, path: Path) -> None:

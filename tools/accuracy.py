@@ -48,6 +48,7 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
     """Train a recipe with one seed, over all folds if it has folds, and return its record."""
     from textclf.training.train import train
 
+    commit = _commit()  # of the code that is loaded now, not of what stands there when the training is over
     folds = range(FOLDS) if values["data"].get("folds") else range(1)
     runs = []
     for fold in folds:
@@ -58,7 +59,7 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
         "recipe": name,
         "seed": seed,
         "config": fingerprint(name),
-        "commit": _commit(),
+        "commit": commit,
         "accuracy": [results["scores"]["test"]["accuracy"] for results in runs],
         "macro_f1": [results["scores"]["test"]["macro"]["f1"] for results in runs],
         "dev_accuracy": [results["scores"]["dev"]["accuracy"] for results in runs],
@@ -71,23 +72,31 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
 def fingerprint(name: str) -> str:
     """Return a hash of a recipe's resolved config, so that a figure does not outlive the recipe.
 
-    Of the data section only what the recipe says counts: a new way to read files changes no figure. The code is not
-    in it: a record names its commit, and who changes what a training computes removes the records before it.
+    What is off does not count, so that a new option leaves old figures alone; nor do defaults of the data section,
+    because a new way to read files changes no figure. The code is not in it: a record names its commit, and who
+    changes what a training computes removes the records before it.
     """
     config = load_config(RECIPES / f"{name}.yaml")
-    values = [config.model_dump(mode="json", exclude={"data"}), config.data.model_dump(mode="json", exclude_unset=True)]
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    values = config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json", exclude_unset=True)}
+    return hashlib.sha256(json.dumps(_without_off(values), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_off(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a config without the options that are zero, false or none."""
+    inner = {key: _without_off(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: value for key, value in inner.items() if value}
 
 
 def _commit() -> str | None:
     """Return the commit that is measured, with a `+` if the code differs from it; None outside of git."""
-    git = ["git", "-C", str(ROOT)]
     try:
-        commit = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "textclf", "tools"], check=False).returncode
+        commit, changes = (
+            subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True).stdout.strip()
+            for words in (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "--", "textclf", "tools"])
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit.stdout.strip() + ("+" if changed else "")
+    return commit + ("+" if changes else "")
 
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:

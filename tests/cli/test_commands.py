@@ -131,6 +131,26 @@ def test_init_says_what_looks_bad(textclf: Command, tmp_path: Path) -> None:
     assert "bad" not in shown
 
 
+def test_init_writes_a_config_that_does_not_fit_yet(textclf: Command, tmp_path: Path) -> None:
+    rows = [f"text number {index},{'ab'[index % 2]}" for index in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    shown = textclf("init", "a.csv", "--set", "data.header=false").stdout
+    assert "The config does not fit the data yet: 'a.csv' has no column 'text'; it has '1', '2'." in shown
+    assert "Wrote config.yaml." in shown
+    assert "header: false" in (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    assert "header: false" in textclf("init", "a.csv", "--set", "data.header=false", "--out", "-").stdout
+
+
+def test_init_looks_at_the_file_in_the_encoding_that_is_set(textclf: Command, tmp_path: Path) -> None:
+    rows = [f"Посылка {index} не пришла,{'ав'[index % 2]}" for index in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["текст,метка", *rows]), encoding="koi8-r")
+    shown = textclf("init", "a.csv", "--set", "data.encoding=koi8-r").stdout
+    assert "Format csv, encoding koi8-r (certain)." in shown
+    assert "Text in 'текст', label in 'метка'." in shown
+    error = textclf("init", "a.csv", "--set", "data.encoding=koi8", "--force", exit_code=1).stderr
+    assert "data.encoding: expected the name of a character encoding" in error
+
+
 def test_a_reader_that_has_read_enough_ends_a_command_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

@@ -32,7 +32,11 @@ LINES = {
     "check": ["Show rows, labels and balance of each split", "Nothing is changed."],
     "train": ["Ctrl-C keeps the best so far", "runs/NAME if not given"],
     "evaluate": ["a run directory or an export (saved_models/NAME[/VERSION])", "the run's own test split if not given"],
-    "predict": ["Writes a line a text, in their order: label, score and text", "- is standard input"],
+    "predict": [
+        "Writes a line a text, in their order: label, score and text",
+        "- is standard input",
+        "in the training data's own format",
+    ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
 }
 

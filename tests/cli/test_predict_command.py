@@ -180,9 +180,20 @@ def test_what_could_not_be_decoded_is_counted(textclf: Command, exported: Path, 
     result = textclf("predict", exported, "--file", "texts.txt")
     assert [row[2] for row in table(result.stdout)[1:]] == ["café \ufffd", "caf\ufffd", "na\ufffdve"]
     assert result.stderr.startswith("Read as U+FFFD, because they are not in the encoding: 2 pieces of the input.")
-    assert result.stderr.endswith(" It looks like windows-1252: try --encoding windows-1252.\n")
+    damaged = " It may be damaged there, or be in another encoding: then name it with --encoding.\n"
+    assert result.stderr.endswith(damaged)
     result = textclf("predict", exported, "--file", "texts.txt", "--encoding", "latin-1")
     assert result.stderr == ""
+
+    (tmp_path / "texts.txt").write_bytes("还没发货\n退款\n".encode() * 9 + b"\xff\n")
+    assert textclf("predict", exported, "--file", "texts.txt").stderr.endswith(damaged)
+    (tmp_path / "texts.txt").write_bytes("还没发货\n退款\n".encode("gb18030") * 9)
+    shown = textclf("predict", exported, "--file", "texts.txt").stderr
+    assert shown.endswith(" It looks like gb18030: try --encoding gb18030.\n")
+    # Its codec calls itself charmap, which is no name of an encoding that can be asked for.
+    (tmp_path / "texts.txt").write_bytes(b"caf\xe9 \x81\n")
+    shown = textclf("predict", exported, "--file", "texts.txt", "--encoding", "windows-1252").stderr
+    assert shown.endswith(damaged)
 
 
 def test_nothing_in_nothing_out(textclf: Command, exported: Path) -> None:

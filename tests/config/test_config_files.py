@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.config import Config, LinearConfig, Section, TextCNNConfig, load_config
-from textclf.config.files import override
+from textclf.config.files import DATA_SUFFIXES, override
 from textclf.config.models import MODELS, model_config_class, model_entry
+from textclf.data.readers import FORMATS
 from textclf.errors import ConfigError
 
 
@@ -185,6 +186,16 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 def test_a_missing_file_says_what_writes_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No config file at '.*none\.yaml'. Write one .* textclf init DATA --out"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_the_endings_of_data_are_those_of_the_readers() -> None:
+    expected = {
+        suffix + packed
+        for entry in FORMATS.values()
+        for suffix in entry.suffixes
+        for packed in (("", ".gz") if entry.packed else ("",))
+    }
+    assert set(DATA_SUFFIXES) == expected
 
 
 @pytest.mark.parametrize("name", ["my tickets.csv", "A.TSV", "a.jsonl.gz", "a.ndjson", "a.parquet", "a.txt"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from textclf.config import DataConfig
 from textclf.data import Example, guess, read
 from textclf.data.columns import is_header
-from textclf.data.encodings import EncodingGuess, guess_encoding, is_binary
+from textclf.data.encodings import EncodingGuess, encoding_hint, guess_encoding, is_binary
 from textclf.errors import DataError, TextclfError
 
 SENTENCES = [
@@ -60,6 +60,9 @@ def test_a_first_row_whose_label_comes_once_is_no_header(tmp_path: Path) -> None
     [
         (["text", "anything at all, be it long"], (True, "certain")),
         (["my parcel is late", "refund"], (False, "certain")),
+        (["my parcel is late", "topic"], (False, "certain")),
+        (["text", "topic"], (True, "certain")),
+        (["said", "category"], (True, "certain")),
         (["Consumer complaint narrative", "Product"], (True, "likely")),
         (["客户留言内容", "订单类型"], (True, "likely")),
         (["said", ""], (True, "likely")),
@@ -72,7 +75,17 @@ def test_a_first_row_whose_label_comes_once_is_no_header(tmp_path: Path) -> None
     ],
 )
 def test_a_line_of_names(row: list[str], expected: tuple[bool, str]) -> None:
-    assert is_header(row, text=0, label=1, labels=["refund", "login"]) == expected
+    assert is_header(row, text=0, label=1, labels=["refund", "login", "topic"]) == expected
+
+
+def test_no_more_rows_are_counted_without_a_header_than_with_one(tmp_path: Path) -> None:
+    rows = [(f"I said nr. {index} of these, and more!", "ab"[index % 2]) for index in range(1100)]
+    for name, lines in (
+        ("a.tsv", rows),
+        ("b.tsv", [*rows[:10], ("odd",), *rows[10:]]),
+        ("c.tsv", [("text", "x"), *rows]),
+    ):
+        assert guess(write(tmp_path / name, table(lines))).rows_looked_at == 1000
 
 
 def test_columns_of_many_kinds(tmp_path: Path) -> None:
@@ -239,6 +252,75 @@ def test_a_binary_file_is_told_from_text(tmp_path: Path, name: str, content: byt
 )
 def test_text_is_not_taken_for_binary(encoding: str) -> None:
     assert not is_binary("text,label\r\n日本語のテキスト\tok\n".encode(encoding))
+
+
+TABLES = {
+    "Chinese": "文本,标签\n" + "上海一家很好的饭店，价格也很便宜。,好评\n" * 9,
+    "Korean": "문장,분류\n" + "배송이 너무 늦어서 환불을 원합니다,배송\n" * 9,
+    "Russian": "текст,метка\n" + "Посылка так и не пришла,доставка\n" * 9,
+    "Thai": "ข้อความ,ป้าย\n" + "พัสดุของฉันยังไม่มาถึง,จัดส่ง\n" * 9,
+    "English": "text,label\n" + "My parcel is late,delivery\n" * 9,
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("language", TABLES)
+def test_utf_16_without_a_mark_is_text(tmp_path: Path, language: str, encoding: str) -> None:
+    sample = TABLES[language].encode(encoding)
+    assert not is_binary(sample)
+    assert guess_encoding(sample) == guess_encoding(sample[:-1]) == EncodingGuess(encoding, "likely")
+    assert guess(write(tmp_path / "a.csv", TABLES[language], encoding)).encoding == encoding
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "big5", "shift-jis", "euc-kr", "windows-1251", "tis-620"])
+@pytest.mark.parametrize("language", TABLES)
+def test_other_encodings_are_not_taken_for_utf_16(language: str, encoding: str) -> None:
+    content = TABLES[language].encode(encoding, "replace")
+    assert not guess_encoding(content).name.startswith("utf-16")
+    assert not guess_encoding(b"\0".join([content[:20], content[20:]])).name.startswith("utf-16")
+
+
+def test_a_file_is_guessed_in_the_encoding_that_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", TABLES["Russian"] + "\x01" * 6 + ",доставка\n", "utf-16-le")
+    with pytest.raises(DataError, match=r"or is it UTF-16\? Name it with data\.encoding\.$"):
+        guess(path)
+    assert guess(path, "utf-16-le").label_column == "метка"
+    path = write(tmp_path / "b.csv", TABLES["Russian"], "windows-1251")
+    found = guess(path, "windows-1251")
+    assert (found.encoding, found.encoding_certainty, found.text_column) == ("windows-1251", "certain", "текст")
+    with pytest.raises(DataError, match="expected the name of a character encoding"):
+        guess(path, "windows-125l")
+    with pytest.raises(DataError, match="is not all idna"):
+        guess(path, "idna")
+    with pytest.raises(DataError, match="does not look like a text file"):
+        guess(write(tmp_path / "c.csv", "".join(map(chr, range(256))), "latin-1"), "latin-1")
+
+
+GERMAN = "Es müßte größer sein, schöne Grüße\n"
+
+
+@pytest.mark.parametrize(
+    ("sample", "encoding", "expected"),
+    [
+        ((TABLES["Chinese"]).encode() + b"\xff\n", "utf-8", ""),
+        (TABLES["Russian"].encode() + b"\xff\n", "utf-8", ""),
+        (GERMAN.encode() + b"\xff\n", "utf-8", ""),
+        (GERMAN.encode("windows-1252"), "utf-8", ""),  # or another of one byte a character
+        (GERMAN.encode("windows-1252") + b"\x81", "windows-1252", ""),
+        (TABLES["Russian"].encode("windows-1251"), "utf-8", ""),
+        (TABLES["Chinese"].encode("gb18030") + b"\xff\n", "gb18030", ""),
+        (TABLES["Chinese"].encode("gb18030"), "utf-8", "gb18030"),
+        (TABLES["Chinese"].encode(), "gb18030", "utf-8"),
+        (TABLES["Chinese"].encode(), "ascii", "utf-8"),
+        (TABLES["Chinese"].encode("utf-16"), "utf-8", "utf-16"),
+        (TABLES["Chinese"].encode("utf-16-le"), "utf-8", "utf-16-le"),
+        (b"caf\xe9 noir", "idna", ""),
+    ],
+)
+def test_an_encoding_is_suggested_only_where_it_can_be_told(sample: bytes, encoding: str, expected: str) -> None:
+    damaged = "It may be damaged there, or be in another encoding: then name it with data.encoding."
+    said = f"It looks like {expected}: try data.encoding={expected}." if expected else damaged
+    assert encoding_hint(sample, encoding) == said
 
 
 def test_a_missing_file_suggests_its_namesake(tmp_path: Path) -> None:

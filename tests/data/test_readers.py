@@ -230,13 +230,23 @@ def test_undecodable_bytes_have_a_place_and_a_hint(tmp_path: Path, suffix: str) 
 
 
 @pytest.mark.parametrize(
-    ("content", "name"),
-    [("文本很好,喜欢".encode("gb18030"), "gb18030"), ("très bon café, déjà vu".encode("cp1252"), "windows-1252")],
+    ("content", "hint"),
+    [
+        ("文本很好,喜欢".encode("gb18030"), "It looks like gb18030: try data.encoding=gb18030."),
+        ("文本很好,喜欢\n".encode() + b"\xff,x", "It may be damaged there, or be in another encoding"),
+        ("très bon café, déjà vu".encode("cp1252"), "It may be damaged there, or be in another encoding"),
+    ],
 )
-def test_undecodable_bytes_suggest_an_encoding(tmp_path: Path, content: bytes, name: str) -> None:
+def test_undecodable_bytes_suggest_an_encoding_where_it_can_be_told(tmp_path: Path, content: bytes, hint: str) -> None:
     path = write(tmp_path / "a.csv", b"text,label\n" + content)
-    with pytest.raises(DataError, match=f"It looks like {name}: try data.encoding={name}"):
+    with pytest.raises(DataError, match=f"cannot be decoded. {hint}"):
         rows_of(path)
+
+
+def test_bytes_that_are_not_in_the_encoding_that_is_named_have_a_place(tmp_path: Path) -> None:
+    content = "текст,метка\nПосылка не пришла,доставка\n".encode("utf-16-le") + b"\x00\xd8\n\x00"
+    with pytest.raises(DataError, match="is not all utf-16-le: byte 0x00 in line 3, at byte offset 78, cannot"):
+        rows_of(write(tmp_path / "a.csv", content), encoding="utf-16-le", text_column="текст", label_column="метка")
 
 
 def test_a_character_cut_off_at_the_end_has_a_place(tmp_path: Path) -> None:

@@ -69,7 +69,11 @@ def test_a_cut_that_is_too_small_or_too_large() -> None:
         cut(rows, 2)
     with pytest.raises(DataError, match=r"data\.test: 7 of 9 rows cannot be cut off.*smaller share"):
         cut(rows, 7, name="test")
-    with pytest.raises(DataError, match=r"data\.test: 4 of 9 rows cannot be cut off, because .* 2 rows for the other"):
+    with pytest.raises(
+        DataError,
+        match=r"data\.test: 4 of 9 rows cannot be cut off, because .* 2 rows for the other "
+        r"splits, or 1 if it has no more than 2\.",
+    ):
         stratified_cut([text for text, _ in rows], [label for _, label in rows], 4, 1, "test", keep=2)
 
 

@@ -10,9 +10,12 @@ import pytest
 from textclf.config import Config
 from textclf.config.files import override
 from textclf.errors import ConfigError, DataError, ExportError, RunError
+from textclf.evaluation import Evaluation
+from textclf.serving import evaluate as evaluate_module
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
 from textclf.training.run_directory import Run
+from textclf.training.summary import facts
 
 
 @pytest.fixture
@@ -123,6 +126,29 @@ def test_the_report_tells_the_training_from_the_scored_data(trained_run: Run, ot
     assert "They were not recorded." in page
     assert "Scored on the split “test”" in page
     assert "textclf evaluate" not in page
+
+
+@pytest.mark.parametrize("fixture", ["trained_run", "linear_run"])
+def test_the_report_tells_of_the_training_what_its_own_report_told(
+    fixture: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: Run = request.getfixturevalue(fixture)
+    shown: list[Evaluation] = []
+    monkeypatch.setattr(evaluate_module, "write_report", lambda _, evaluation: shown.append(evaluation))
+    evaluate(run, report_dir="never written")
+    told = facts(run.results)
+    assert shown[0].facts == told | {"read from": str(run.path)}
+    assert {"rows of dev", "seconds", "peak memory", "data fingerprint"} <= told.keys()
+    assert told.get("best step") == (
+        f"{run.results['best_step']}, by macro_f1 on dev" if run.results["history"] else None
+    )
+
+
+def test_what_was_not_recorded_is_no_fact(linear_run: Run) -> None:
+    assert facts({}) == {}
+    for key in linear_run.results:
+        rest = {name: value for name, value in linear_run.results.items() if name != key}
+        assert facts(rest).items() <= facts(linear_run.results).items()
 
 
 def test_a_report_is_written_and_not_replaced_without_force(trained_run: Run, exported: Path, tmp_path: Path) -> None:

@@ -209,7 +209,9 @@ def test_a_full_disk_is_an_export_error(
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "a b"])
 def test_a_name_must_be_a_folders_and_a_models(trained_run: Run, tmp_path: Path, name: str) -> None:
-    with pytest.raises(ExportError, match="expected letters, digits"):
+    with pytest.raises(
+        ExportError, match=r"^name: expected letters \(A to Z\), digits, '_', '\.' and '-', the first a"
+    ):
         export(trained_run, name=name, base=tmp_path)
     assert names(tmp_path) == set()
 

@@ -79,6 +79,8 @@ def test_a_changed_recipe_is_run_again_and_another_place_of_the_data_is_not(
         "model: {name: linear}\ndata: {test: toy/test.tsv.gz, train: toy/train.tsv.gz}\n", encoding="utf-8"
     )
     assert accuracy.fingerprint("toy-linear") == first
+    recipe.write_text(recipe.read_text(encoding="utf-8") + "training: {weight_decay: 0}\n", encoding="utf-8")
+    assert accuracy.fingerprint("toy-linear") == first  # off, as a new option would be
     recipe.write_text(recipe.read_text(encoding="utf-8") + "text: {min_count: 3}\n", encoding="utf-8")
     assert accuracy.fingerprint("toy-linear") != first
 

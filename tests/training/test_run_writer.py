@@ -147,8 +147,12 @@ def test_killed_before_it_wrote_anything_the_old_run_is_still_the_run(old_run: P
     if force:
         RunWriter(old_run, force=True).abandon()
     else:
-        with pytest.raises(RunError, match="is there already"):
+        with pytest.raises(RunError, match="is there already") as caught:
             RunWriter(old_run)
+        old = old_run.parent / ".run.replaced"
+        assert str(caught.value).endswith(
+            f"\nA killed `train --force` had set it aside as '{old}'; it was put back just now."
+        )
     assert content(old_run) == before
     assert names(old_run.parent) == {"run"}
 

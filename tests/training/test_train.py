@@ -265,6 +265,35 @@ def test_ctrl_c_after_the_scores_says_that_the_run_is_finished(
     assert (command in caplog.text) == (not written)
 
 
+@pytest.mark.parametrize("saved", ["model", "scores"])
+@pytest.mark.parametrize("folds", [False, True])
+def test_the_command_that_scores_what_is_kept_names_data_where_the_run_has_no_test_split(
+    tiny_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    saved: str,
+    folds: bool,
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "folds.txt").write_text("0\n0\n0\n1\n1\n1\n2\n2\n2\n" * 5, encoding="utf-8")
+    overrides = ["model=linear", "data.test=null"] + [f"data.folds={tmp_path / 'folds.txt'}"] * folds
+    if saved == "model":
+        monkeypatch.setattr(TrainingSummary, "results", interrupt)
+    else:
+        monkeypatch.setattr(train_module, "_try_report", interrupt)
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(*overrides), path)
+    data = "" if folds else " --data FILE"
+    report = f" --report {path}" if saved == "scores" else ""
+    assert f"textclf evaluate {path}{data}{report}" in caplog.text
+    if folds:
+        assert evaluate(path).support == 15
+
+
 def test_peak_memory_is_in_megabytes_where_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     peak = peak_megabytes()
     assert peak is not None

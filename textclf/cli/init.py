@@ -8,10 +8,10 @@ import click
 from textclf.cli.options import set_option
 from textclf.cli.output import STDOUT, opened
 from textclf.config.comments import comment_config
-from textclf.data import Guess, guess
-from textclf.data.init import count_bad_rows, init
+from textclf.data import Guess
+from textclf.data.init import count_bad_rows, guess_with, init
 from textclf.data.readers.delimited import DELIMITERS
-from textclf.errors import RunError, listing
+from textclf.errors import DataError, RunError, listing
 
 
 @click.command(name="init")
@@ -24,18 +24,22 @@ from textclf.errors import RunError, listing
 @set_option
 def command(data: str, out: str, name: str | None, force: bool, overrides: tuple[str, ...]) -> None:
     """Look at DATA (a file, a folder with a folder a class, or tfds:NAME) and write a commented config for it."""
-    guessed = guess(data)
+    guessed = guess_with(data, overrides)
     config = init(data, overrides, name, guessed=guessed)
     text = comment_config(config, f"What textclf trains on {data}. Paths are relative to where textclf is run.")
     if out != STDOUT and Path(out).exists() and not force:
         raise RunError(f"'{out}' is there already. Choose another --out, or replace it with --force.")
-    num_bad, num_rows = count_bad_rows(config.data)
     with opened(out) as file:
         file.write(text)
     if out == STDOUT:
         return
     written = shlex.quote(out)
     click.echo(_summary(guessed))
+    try:
+        num_bad, num_rows = count_bad_rows(config.data)
+    except DataError as error:  # some of it was set, and the rest is for whoever edits the config
+        click.echo(f"The config does not fit the data yet: {error}")
+        num_bad = 0
     if num_bad:
         look = "looks" if num_bad == 1 else "look"
         click.echo(f"{num_bad:,} of the first {num_rows:,} rows {look} bad; textclf check {written} shows them.")

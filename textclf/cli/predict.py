@@ -26,8 +26,8 @@ from textclf.startup import import_tensorflow
 @click.option("--input-format", default="auto", show_default=True, help="Format of the file: auto, lines, csv, tsv, …")
 @click.option(
     "--encoding",
-    help="Character encoding; if not given, the training data's for a CSV, TSV or JSON lines file as they are, UTF-8 "
-    "for any other, plain lines and standard input.",
+    help="Character encoding; if not given, the training data's for a CSV, TSV or JSON lines file in the training "
+    "data's own format, UTF-8 for any other, plain lines and standard input.",
 )
 @click.option(
     "--header/--no-header",
@@ -113,28 +113,30 @@ class _Undecodable:
 
     Attributes:
         count: How many times.
+        encoding: The one that was asked for; the errors of some codecs call it `charmap`.
     """
 
     name = "textclf-undecodable"
 
     def __init__(self) -> None:
         self.count = 0
-        self._first = (b"", "")  # the bytes around the first time, and the encoding
+        self.encoding = "utf-8"
+        self._first = b""  # the bytes around the first time
         codecs.register_error(self.name, self)
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
         if not isinstance(error, UnicodeDecodeError):
             raise error
         if not self.count:
-            self._first = (error.object, error.encoding)
+            self._first = error.object
         self.count += 1
         return "\ufffd", error.end
 
     def hint(self) -> str:
         """Return what to do about it."""
-        from textclf.data.encodings import looks_like
+        from textclf.data.encodings import encoding_hint
 
-        return _renamed(looks_like(*self._first)) or "Name another encoding with --encoding."
+        return _renamed(encoding_hint(self._first, self.encoding))
 
 
 # How the readers call the options, and what they are called here.
@@ -170,6 +172,7 @@ def _read(
     try:
         written = data if _is_written_as(source, input_format, data) else data.model_copy(update={"encoding": "utf-8"})
         options = {name: getattr(written, name) if value is None else value for name, value in given.items()}
+        undecodable.encoding = options["encoding"]
         yield from iter_texts(source, format=input_format, errors=undecodable.name, **options)
     except DataError as error:
         message = _renamed(str(error))

@@ -12,9 +12,9 @@ from textclf.config.fields import field_at
 from textclf.config.run import Config
 from textclf.errors import ConfigError
 
-_DATA_SUFFIXES = tuple(
-    suffix + packed for suffix in (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".txt") for packed in ("", ".gz")
-)
+_PACKABLE = (".csv", ".tsv", ".jsonl", ".ndjson", ".txt")
+DATA_SUFFIXES = (*_PACKABLE, *(f"{suffix}.gz" for suffix in _PACKABLE), ".parquet")
+"""How files of data end: as in `textclf.data.readers.FORMATS`, which imports the config."""
 
 
 def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Config:
@@ -56,7 +56,7 @@ def dump_config(config: Config) -> str:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    if path.name.lower().endswith(_DATA_SUFFIXES):
+    if path.name.lower().endswith(DATA_SUFFIXES):
         command = shlex.join(["textclf", "init", str(path)])
         raise ConfigError(f"'{path}' looks like data, not a config. Write a config for it with: {command}")
     try:

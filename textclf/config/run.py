@@ -15,6 +15,16 @@ from textclf.config.training import TrainingConfig
 from textclf.errors import ConfigError, listing
 
 
+def check_name(value: str) -> str:
+    """Return a classifier's name; `ValueError` if no folder and no served model can be called so."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+        raise ValueError(
+            "expected letters (A to Z), digits, '_', '.' and '-', the first a letter or a digit, and no spaces, "
+            f"got {value!r}"
+        )
+    return value
+
+
 class Config(Section):
     """A run: data, tokens, model, training and the seed they share.
 
@@ -40,15 +50,7 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     """How the model learns."""
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_a_folders(cls, value: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
-            raise ValueError(
-                "expected letters (A to Z), digits, '_', '.' and '-', the first a letter or a digit, and no spaces, "
-                f"got {value!r}"
-            )
-        return value
+    _name_is_a_folders = field_validator("name")(check_name)
 
     @field_validator("model", mode="before")
     @classmethod

@@ -28,7 +28,7 @@ class TextCNNConfig(Section):
     """Whether the sum of the tokens' vectors, over the square root of their number, stands beside the pooled features:
     the bag of fastText (Joulin et al. 2016). It helps where the topic lies in many words, not in one phrase."""
     dropout: Portion = 0.5
-    """Share of the pooled features that is dropped while training (0 to 1)."""
+    """Share of the pooled features, and of the bag, that is dropped while training (0 to 1)."""
     embedding_dropout: Portion = 0.3
     """Share of the components of the tokens' vectors that is dropped while training (0 to 1)."""
     l2: NonNegative = 0.0

@@ -74,10 +74,11 @@ def is_header(row: Sequence[str], text: int, label: int, labels: Sequence[str]) 
         >>> is_header(["my parcel is late today", "returns"], 0, 1, labels=["delivery", "refund"])
         (False, 'unsure')
     """
-    if {*TEXT_NAMES, *LABEL_NAMES} & {cell.strip().casefold() for cell in row}:
-        return True, "certain"
-    if row[label] in labels:
+    known = [cell.strip().casefold() in (*TEXT_NAMES, *LABEL_NAMES) for cell in row]
+    if row[label] in labels and not known[text]:  # some data sets have a class `topic` or `category`
         return False, "certain"
+    if any(known):
+        return True, "certain"
     has_number = any(cell.strip() and _NUMBER.fullmatch(cell) for cell in row)
     likely = _is_like_a_name(row[text]) and _is_like_a_name(row[label]) and not has_number
     return (True, "likely") if likely else (False, "unsure")

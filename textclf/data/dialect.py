@@ -44,7 +44,7 @@ def find_dialect(path: Path, format_name: str, encoding: str, most_rows: int) ->
     Raises:
         DataError: The file cannot be read.
     """
-    delimiters = (DELIMITERS[format_name], *OTHER_DELIMITERS)
+    delimiters = dict.fromkeys((DELIMITERS[format_name], *OTHER_DELIMITERS))
     found = [_with_delimiter(path, delimiter, format_name, encoding, most_rows) for delimiter in delimiters]
     return min(found, key=lambda dialect: (dialect.width < 2, dialect.odd_rows))
 

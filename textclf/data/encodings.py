@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from textclf.config.checks import unknown_encoding
@@ -17,8 +18,17 @@ BYTE_ORDER_MARKS = {
 """In the order to try: UTF-32's little-endian mark begins with UTF-16's."""
 
 SHARE_OF_CONTROLS = 0.05
-"""More control characters than that are in no text. Of random bytes they are a tenth, of programs half."""
-NO_TEXT_FILE = "does not look like a text file: it is full of control characters. Is it an archive or a program?"
+"""More control characters than that are in no text that is read in its own encoding.
+
+Of random bytes they are a tenth, of programs half; but text read in a wrong encoding may be full of them too.
+"""
+NO_TEXT_FILE = (
+    "does not look like a text file: it is full of control characters. Is it an archive or a program, "
+    "or is it UTF-16? Name it with data.encoding."
+)
+
+SHARE_OF_ODD = 0.01
+"""More controls, private and unassigned characters than that are in no text that is taken for UTF-16."""
 
 _CONTROLS = re.compile(r"[\0-\x08\x0e-\x1a\x1c-\x1f]")
 """Those below a space but white space, and the escape of the ISO-2022 encodings."""
@@ -64,7 +74,12 @@ def guess_encoding(sample: bytes) -> EncodingGuess:
     zeros_even, zeros_odd = sample[::2].count(0), sample[1::2].count(0)
     if zeros_even + zeros_odd > len(sample) // 5:
         return EncodingGuess("utf-16-le" if zeros_odd > zeros_even else "utf-16-be", "likely")
-    if _decodes(sample, "utf-8"):
+    is_utf_8 = _decodes(sample, "utf-8")
+    if 0 in sample and (not is_utf_8 or is_binary(sample, "utf-8")):  # Russian in UTF-16 is valid UTF-8 by chance
+        for name in ("utf-16-le", "utf-16-be"):
+            if _is_utf_16(sample, name):
+                return EncodingGuess(name, "likely")
+    if is_utf_8:
         return EncodingGuess("utf-8", "likely" if sample.isascii() else "certain")
     if _decodes(sample, "gb18030") and _share_of_paired_bytes(sample) > 0.8:
         return EncodingGuess("gb18030", "likely")
@@ -73,32 +88,51 @@ def guess_encoding(sample: bytes) -> EncodingGuess:
     return EncodingGuess("latin-1", "unsure")
 
 
-def is_binary(sample: bytes) -> bool:
-    """Say whether the first bytes of a file are those of no text file, whatever its encoding.
+def sample_text(sample: bytes, encoding: str) -> str:
+    """Return the text with U+FFFD for what cannot be decoded; nothing if the codec is one that only knows errors."""
+    try:
+        return sample.decode(encoding, "replace")
+    except UnicodeError:
+        return ""
+
+
+def is_binary(sample: bytes, encoding: str | None = None) -> bool:
+    """Say whether the first bytes of a file are full of control characters.
+
+    Args:
+        sample: Bytes from the beginning of the file.
+        encoding: What to read them in; if None, what they look like.
 
     Example:
         >>> is_binary(bytes(range(64))), is_binary("a text".encode("utf-16-le"))
         (True, False)
     """
-    text = sample.decode(guess_encoding(sample).name, "replace")
+    text = sample_text(sample, encoding or guess_encoding(sample).name)
     return len(_CONTROLS.findall(text)) > SHARE_OF_CONTROLS * len(text)
 
 
-def looks_like(sample: bytes, encoding: str) -> str:
-    r"""Return words on the encoding that undecodable bytes look like; empty if it is the one that they were read in.
+def encoding_hint(sample: bytes, encoding: str) -> str:
+    r"""Return what to do about bytes that cannot be decoded.
+
+    Another encoding is named only if it can be told: who reads a whole file in a wrong one, for the sake of
+    one damaged byte, gets no error any more, but garbled text.
 
     Args:
         sample: Bytes of the file.
-        encoding: What they were read in.
+        encoding: What they were read in, as it was asked for.
 
     Example:
-        >>> looks_like(b"caf\xe9 noir", "utf-8")
-        'It looks like windows-1252: try data.encoding=windows-1252.'
+        >>> encoding_hint("价格很好".encode("gb18030"), "utf-8")
+        'It looks like gb18030: try data.encoding=gb18030.'
+        >>> encoding_hint("价格很好".encode() + b"\xff", "utf-8")
+        'It may be damaged there, or be in another encoding: then name it with data.encoding.'
     """
-    name = guess_encoding(sample).name
-    if codecs.lookup(name) == codecs.lookup(encoding):
-        return ""
-    return f"It looks like {name}: try data.encoding={name}."
+    found = guess_encoding(sample)
+    is_other = codecs.lookup(found.name) != codecs.lookup(encoding)
+    is_told = found.certainty == "certain" or (found.certainty == "likely" and not _mostly_decodes(sample, encoding))
+    if is_other and is_told:
+        return f"It looks like {found.name}: try data.encoding={found.name}."
+    return "It may be damaged there, or be in another encoding: then name it with data.encoding."
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:
@@ -107,6 +141,24 @@ def _decodes(sample: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _mostly_decodes(sample: bytes, encoding: str) -> bool:
+    """Say whether more of the characters beyond ASCII can be decoded than cannot."""
+    beyond = [character for character in sample_text(sample, encoding) if not character.isascii()]
+    return 2 * beyond.count("\ufffd") < len(beyond)
+
+
+def _is_utf_16(sample: bytes, encoding: str) -> bool:
+    """Say whether bytes are lines of characters that Unicode knows, and hardly any controls.
+
+    Bytes of another kind, taken two by two, hit halves of surrogate pairs and numbers that stand for nothing.
+    """
+    if not _decodes(sample, encoding):
+        return False
+    text = sample_text(sample, encoding)
+    odd = sum(unicodedata.category(character) in ("Cc", "Cn", "Co") and not character.isspace() for character in text)
+    return "\n" in text and odd <= SHARE_OF_ODD * len(text)
 
 
 def _share_of_paired_bytes(sample: bytes) -> float:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from textclf.data.encodings import NO_TEXT_FILE, check_encoding, is_binary, looks_like
+from textclf.data.encodings import NO_TEXT_FILE, check_encoding, encoding_hint, is_binary
 from textclf.errors import DataError, did_you_mean
 
 CHUNK = 1 << 20
@@ -103,13 +103,11 @@ def _undecodable(path: Path, encoding: str) -> str:
     """Read the file again, for the first byte that is not in the encoding."""
     with open_binary(path) as binary:
         beginning = binary.read(CHUNK)
-    if is_binary(beginning):
+    if is_binary(beginning) and is_binary(beginning, encoding):
         return f"'{path}' {NO_TEXT_FILE}"
     with open_binary(path) as binary:
         place = _first_undecodable(binary, encoding)
-    damaged = "The file may be damaged there, or be in another encoding: then name it with data.encoding."
-    hint = looks_like(beginning, encoding) or damaged
-    return f"'{path}' is not all {encoding}: {place} cannot be decoded. {hint}"
+    return f"'{path}' is not all {encoding}: {place} cannot be decoded. {encoding_hint(beginning, encoding)}"
 
 
 def _first_undecodable(binary: BinaryIO, encoding: str) -> str:

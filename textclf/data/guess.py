@@ -9,7 +9,14 @@ from typing import Any
 
 from textclf.data.columns import choose_columns, is_header
 from textclf.data.dialect import find_dialect
-from textclf.data.encodings import NO_TEXT_FILE, EncodingGuess, guess_encoding, is_binary
+from textclf.data.encodings import (
+    NO_TEXT_FILE,
+    EncodingGuess,
+    check_encoding,
+    guess_encoding,
+    is_binary,
+    sample_text,
+)
 from textclf.data.files import explained, open_binary, open_text
 from textclf.data.readers import FORMATS, format_of
 from textclf.data.readers.delimited import DELIMITERS, is_quoted
@@ -57,33 +64,36 @@ class Guess:
     header_certainty: str = "certain"
 
 
-def guess(source: str) -> Guess:
+def guess(source: str, encoding: str | None = None) -> Guess:
     """Look at the beginning of a source and say how it is written.
 
     Args:
         source: As in `textclf.data.read`. The name of a file need not tell its format.
+        encoding: As Python names it, if it is known; None guesses it too.
 
     Raises:
-        DataError: The source cannot be read, or no column looks like a text or like a label; the
-            message names the columns and what to do.
+        DataError: The source cannot be read, Python does not know the encoding, or no column looks like a text or
+            like a label; the message names the columns and what to do.
     """
-    name = _format(source)
+    if encoding is not None:
+        check_encoding(encoding)
+    name = _format(source, encoding)
     if name == "tfds":
         return _guess_tfds(source)
     if name == "folder":
-        return _guess_folder(source)
+        return _guess_folder(source, encoding)
     if name == "parquet":
         return _guess_parquet(source)
     path = sample_path(source) if name == "sample" else Path(source)
-    encoding = _encoding(source, _beginning(path))
+    found = _encoding(source, _beginning(path), encoding)
     if name == "jsonl":
-        return _guess_jsonl(source, path, encoding)
+        return _guess_jsonl(source, path, found)
     if name == "fasttext":
-        return _guess_fasttext(source, path, encoding)
-    return _guess_delimited(source, path, "csv" if name == "sample" else name, encoding)
+        return _guess_fasttext(source, path, found)
+    return _guess_delimited(source, path, "csv" if name == "sample" else name, found)
 
 
-def _format(source: str) -> str:
+def _format(source: str, encoding: str | None) -> str:
     """Return the format by the name, or by the content where the name says nothing or too little."""
     path = Path(source)
     with explained(path):
@@ -97,7 +107,7 @@ def _format(source: str) -> str:
     beginning = _beginning(path)
     if known != "csv" and beginning.startswith(b"PAR1"):
         return "parquet"
-    text = beginning.decode(_encoding(source, beginning).name, "replace").lstrip("\ufeff")
+    text = sample_text(beginning, _encoding(source, beginning, encoding).name).lstrip("\ufeff")
     first_line = text.partition("\n")[0]
     if known == "csv":
         return "tsv" if "\t" in first_line and "," not in first_line else "csv"
@@ -115,11 +125,11 @@ def _format(source: str) -> str:
     )
 
 
-def _encoding(source: str, beginning: bytes) -> EncodingGuess:
-    """Return the encoding that a file looks like; `DataError` if it does not look like a text file at all."""
-    if is_binary(beginning):
+def _encoding(source: str, beginning: bytes, named: str | None) -> EncodingGuess:
+    """Return the encoding that is named or that a file looks like; `DataError` if it does not look like text in it."""
+    if is_binary(beginning, named):
         raise DataError(f"'{source}' {NO_TEXT_FILE}")
-    return guess_encoding(beginning)
+    return EncodingGuess(named, "certain") if named else guess_encoding(beginning)
 
 
 def _beginning(path: Path) -> bytes:
@@ -146,7 +156,7 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
     names = rows[0] if header else [str(number) for number in range(1, width + 1)]
     for index in (text, label):
         find_column(names[index], names, source, "data.header=false")  # for two columns of one name
-    data = rows[1:] if header else rows
+    data = (rows[1:] if header else rows)[: MOST_ROWS - found.odd_rows]
     quoting = "auto" if found.quoted == is_quoted("auto", name) else "standard" if found.quoted else "none"
     return _guess(
         name,
@@ -192,12 +202,13 @@ def _guess_fasttext(source: str, path: Path, encoding: EncodingGuess) -> Guess:
     return _guess("fasttext", "text", "label", labels, encoding)
 
 
-def _guess_folder(source: str) -> Guess:
+def _guess_folder(source: str, named: str | None) -> Guess:
     folders = class_folders(Path(source))
     files = [file for folder in folders for file in islice(_text_files(folder), MOST_ROWS // len(folders) + 1)]
     if not files:
         raise DataError(f"'{source}': expected {source}/<label>/<file>.txt, but there is no such file.")
-    encoding = guess_encoding(b"\n".join(_beginning(file)[: SAMPLE_BYTES // len(files)] for file in files))
+    sample = b"\n".join(_beginning(file)[: SAMPLE_BYTES // len(files)] for file in files)
+    encoding = EncodingGuess(named, "certain") if named else guess_encoding(sample)
     found = _guess("folder", "text", "label", [folder.name for folder in folders], encoding)
     return Guess(**(vars(found) | {"rows_looked_at": len(files)}))
 

@@ -27,7 +27,7 @@ def init(
         source: A file, a folder with a subfolder a class, `tfds:NAME` or `sample:NAME`.
         overrides: `dotted.key=value` strings on top of what was found.
         name: Name of the classifier; one made of the source's if None.
-        guessed: What `textclf.data.guess` said of the source, if it was asked already.
+        guessed: What `guess_with` said of the source, if it was asked already.
 
     Raises:
         DataError: The source cannot be read, or no column looks like a text or like a label.
@@ -38,10 +38,18 @@ def init(
         >>> config.name, config.data.text_column, config.data.label_column
         ('train', 'text', 'label')
     """
-    found = guess(source) if guessed is None else guessed
-    fields = {field: getattr(found, field) for field in GUESSED} | {"format": _format(source, found)}
+    overrides = list(overrides)
+    found = guess_with(source, overrides) if guessed is None else guessed
+    fields = {field: getattr(found, field) for field in GUESSED} | {"format": _format_to_write(source, found)}
     values = {"name": name or name_of(source), "data": {"train": source} | fields}
     return Config.make(override(values, overrides))
+
+
+def guess_with(source: str, overrides: Iterable[str]) -> Guess:
+    """Look at a source as `textclf.data.guess` does, in the encoding that the overrides set, if they do."""
+    data = override({}, overrides).get("data")
+    encoding = data.get("encoding") if isinstance(data, dict) else None
+    return guess(source, encoding if isinstance(encoding, str) else None)
 
 
 def count_bad_rows(config: DataConfig) -> tuple[int, int]:
@@ -56,7 +64,7 @@ def count_bad_rows(config: DataConfig) -> tuple[int, int]:
     return sum(isinstance(row, BadRow) for row in rows), len(rows)
 
 
-def _format(source: str, found: Guess) -> str:
+def _format_to_write(source: str, found: Guess) -> str:
     """Return the format, or auto where the name tells it, so that dev and test may have another one."""
     try:
         named = format_of(source)

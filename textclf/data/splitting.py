@@ -67,7 +67,8 @@ def _seats(counts: dict[str, int], num_rows: int, name: str, keep: int) -> dict[
             f"classes that have more than one row. Take a larger share, or name a source for {name}."
         )
     if num_rows > sum(most.values()):
-        kept = "a row for training" if keep == 1 else f"{keep} rows for the other splits"
+        others = f"{keep} rows for the other splits, or 1 if it has no more than {keep}"
+        kept = "a row for training" if keep == 1 else others
         raise DataError(
             f"data.{name}: {num_rows:,} of {total:,} rows cannot be cut off, because each of the {len(counts):,} "
             f"classes keeps {kept}. Take a smaller share, or name a source for {name}."

@@ -17,6 +17,7 @@ from textclf.models.tasks import TASKS
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
 from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, model_name, way_back
+from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)
 
@@ -177,23 +178,12 @@ def _evaluation(
         places=split.places,
         history=model.results.get("history"),
         config_yaml=dump_config(model.config),
-        facts=_facts(model),
+        facts=facts(model.results) | {"read from": str(model.path)},
         versions=model.results.get("versions", {}),
         other_scores=_other_scores(model, source),
         model=model_name(model.config),
         command=command,
     )
-
-
-def _facts(model: Run | Classifier) -> dict[str, str]:
-    """Return what is known of the training, as `textclf train` reports it."""
-    results = model.results
-    facts = {f"rows of {name}": f"{count:,}" for name, count in results.get("rows", {}).items()}
-    counts = {"bad_rows": "bad rows dropped", "parameters": "parameters", "best_step": "best step"}
-    facts |= {title: f"{results[key]:,}" for key, title in counts.items() if results.get(key) is not None}
-    if "data_fingerprint" in results:
-        facts["data fingerprint"] = results["data_fingerprint"]
-    return facts | {"read from": str(model.path)}
 
 
 def _other_scores(model: Run | Classifier, source: str | None) -> dict[str, Scores]:

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -12,14 +11,14 @@ import keras
 import tensorflow as tf
 
 from textclf.config import dump_config
+from textclf.config.run import check_name
 from textclf.errors import ExportError, refusal
 from textclf.models.tasks import TASKS
 from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
 from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
+from textclf.writing import UNFINISHED
 
 EXTRA = "assets.extra"
-_UNFINISHED = ".unfinished-"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def export(run: Run | str | Path, name: str | None = None, base: str | Path = "saved_models") -> Path:
@@ -46,13 +45,15 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
     """
     run = run if isinstance(run, Run) else Run.load(run)
     name = name if name is not None else run.config.name
-    if not _NAME.fullmatch(name):
-        raise ExportError(f"name: expected letters, digits and _.- after a first letter or digit, got '{name}'.")
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise ExportError(f"name: {error}.") from None
     model_path = Path(base) / name
     missing = [folder for folder in (model_path, *model_path.parents) if not folder.exists()]
     try:
         model_path.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=model_path))
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=model_path))
         try:
             _write(run, unfinished)
             # Only its owner may enter what mkdtemp makes; a server runs as somebody else.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.errors import DataError
+from textclf.errors import DataError, refusal
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -106,7 +106,6 @@ def _lines(path: Path) -> Iterator[bytes]:
             file.seek(0)
             yield from gzip.GzipFile(fileobj=file) if packed else file
     except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"The vectors '{path}' cannot be read: {reason}. Check model.vectors; it is a path to a text file."
+            f"The vectors '{path}' cannot be read: {refusal(error)}. Check model.vectors; it is a path to a text file."
         ) from None

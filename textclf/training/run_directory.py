@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.config import Config, load_config
-from textclf.errors import RunError
+from textclf.errors import RunError, refusal
 from textclf.evaluation.scores import Scores
 from textclf.models.base import TextModel
 from textclf.models.builder import load_model
@@ -157,5 +157,4 @@ def _read_json(path: Path, expected: str) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or no JSON
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(f"'{path}' cannot be read: {reason}. Expected {expected}") from error
+        raise RunError(f"'{path}' cannot be read: {refusal(error)}. Expected {expected}") from error

@@ -82,7 +82,8 @@ class RunWriter:
 
     def _clear(self, force: bool) -> None:
         """Set aside the run that is replaced, or refuse."""
-        if self._replaced.exists() and not self._entries():
+        put_back = self._replaced.exists() and not self._entries()
+        if put_back:
             # Killed before it wrote anything, the one that set it aside left the only run there is.
             self._check_movable()
             if self.directory.exists():
@@ -92,9 +93,10 @@ class RunWriter:
         if not entries:
             return
         if not force:
+            killed = f"\nA killed `train --force` had set it aside as '{self._replaced}'; it was put back just now."
             raise RunError(
                 f"'{self.path}' is there already. Choose another --run, or replace it with --force."
-                f"{way_back(self.path, ours=True)}"
+                f"{killed if put_back else way_back(self.path, ours=True)}"
             )
         # A config alone does not make a run: `textclf init` writes one where the user works.
         lacking = [name for name in (CONFIG_FILE, LABELS_FILE) if name not in entries]

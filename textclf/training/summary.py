@@ -15,6 +15,13 @@ from textclf.training.prediction import Encoded, Outcome
 from textclf.training.run_directory import model_name
 
 _VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
+_FACTS = {
+    "bad_rows": ("bad rows dropped", "{:,}"),
+    "parameters": ("parameters", "{:,}"),
+    "seconds": ("seconds", "{:,.0f}"),
+    "peak_mb": ("peak memory", "{:,} MB"),
+    "data_fingerprint": ("data fingerprint", "{}"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,26 +84,26 @@ class TrainingSummary:
             places=split.places,
             history=results["history"],
             config_yaml=dump_config(self.config),
-            facts=_facts(results),
+            facts=facts(results),
             versions=results["versions"],
             other_scores={other: outcome.scores for other, outcome in self.outcomes.items() if other != name},
             model=results["model"],
         )
 
 
-def _facts(results: dict[str, Any]) -> dict[str, str]:
-    """Return what the report says of data and training, in order."""
-    facts = {f"rows of {part}": f"{count:,}" for part, count in results["rows"].items()}
-    facts |= {
-        "bad rows dropped": f"{results['bad_rows']:,}",
-        "parameters": f"{results['parameters']:,}",
-        "seconds": f"{results['seconds']:,.0f}",
-        "peak memory": "not known" if results["peak_mb"] is None else f"{results['peak_mb']:,} MB",
-        "data fingerprint": results["data_fingerprint"],
-    }
-    if results["history"]:
-        facts["best step"] = f"{results['best_step']:,}, by {results['monitor']} on dev"
-    return facts
+def facts(results: dict[str, Any]) -> dict[str, str]:
+    """Return what a report says of data and training, in order.
+
+    Args:
+        results: What `TrainingSummary.results` returned, or what of it an older or unfinished run has.
+    """
+    said = {f"rows of {part}": f"{count:,}" for part, count in results.get("rows", {}).items()}
+    for key, (title, form) in _FACTS.items():
+        if key in results:
+            said[title] = "not known" if results[key] is None else form.format(results[key])
+    if results.get("history") and {"best_step", "monitor"} <= results.keys():
+        said["best step"] = f"{results['best_step']:,}, by {results['monitor']} on dev"
+    return said
 
 
 def _versions() -> dict[str, str]:

@@ -158,30 +158,33 @@ def _try_report(writer: RunWriter, summary: TrainingSummary, results: dict[str, 
 
 def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
     """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
-    directory, run = writer.directory, shlex.quote(str(writer.path))
+    directory = writer.directory
     if (directory / REPORT_FILE).is_file():
         logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
     elif (directory / SCORES_FILE).is_file():
         _say_no_report(writer, config, "training ended before it")
     elif (directory / MODEL_FILE).is_file():
         logger.warning(
-            "The best weights so far%s are kept in '%s'. It has no scores.json; `textclf evaluate %s` and "
-            "`textclf export %s` take it.",
+            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.",
             f" (step {writer.saved_step})" if writer.saved_step is not None else "",
             writer.path,
-            run,
-            run,
+            _evaluate_command(writer, config),
+            shlex.quote(str(writer.path)),
         )
 
 
 def _say_no_report(writer: RunWriter, config: Config, reason: str) -> None:
     writer.remove_plots()
-    command = ["textclf", "evaluate", str(writer.path)]
-    command += ["--data", "FILE"] if config.data.test is None else []
-    command += ["--report", str(writer.path)]
     logger.warning(
         "The run '%s' is finished, but its report was not written (%s). Write it with: %s",
         writer.path,
         reason,
-        shlex.join(command),
+        _evaluate_command(writer, config, "--report", str(writer.path)),
     )
+
+
+def _evaluate_command(writer: RunWriter, config: Config, *options: str) -> str:
+    """Return the command that scores the run, on data to be named if it has no test split of its own."""
+    has_test = config.data.test is not None or config.data.folds is not None
+    data = [] if has_test else ["--data", "FILE"]
+    return shlex.join(["textclf", "evaluate", str(writer.path), *data, *options])
