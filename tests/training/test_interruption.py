@@ -1,7 +1,7 @@
 """Ctrl-C at any moment keeps the best weights so far; so does a crash, on disk."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -11,6 +11,14 @@ import pytest
 Prepare = Callable[..., Any]
 
 pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored, and `on_ctrl_c` rightly leaves that as it is."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Interrupt(keras.callbacks.Callback):

@@ -19,10 +19,11 @@ def comment_config(config: Config, title: str) -> str:
 
     Example:
         >>> text = comment_config(Config.make({"data": {"train": "messages.csv"}}), "A first try")
-        >>> print("\n".join(text.splitlines()[:4]))
+        >>> print("\n".join(text.splitlines()[:5]))
         # A first try
         <BLANKLINE>
-        # Name of the classifier: its run directory and its folder under saved_models/ are called so.
+        # Name of the classifier, of letters (A to Z), digits, `_`, `.` and `-`: its run directory and its folder
+        # under saved_models/ are called so.
         name: classifier
     """
     return "\n".join([f"# {title}", "", *_lines(config, indent="")]) + "\n"
