@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,18 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is not None and unknown:
             error.filename = str(path)
         raise
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """Return which of a folder and those around it are not there yet, the innermost first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the innermost first, up to the first one that somebody else has written to or removed."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def _made_beside(path: Path) -> Path:

@@ -221,7 +221,7 @@ def test_a_run_that_fails_with_a_model_says_what_is_kept(
     for model, step in (("textcnn", " (step 3)"), ("linear", "")):
         caplog.clear()
         with pytest.MonkeyPatch.context() as patch, pytest.raises(type(error)):
-            patch.setattr(TrainingSummary, "results", fail)
+            patch.setattr(TrainingSummary, "results", property(fail))
             train(tiny_config(f"model={model}", "training.epochs=1"), path, force=True, report=False)
         assert f"The best weights so far{step} are kept in '{path}'. It has no scores.json" in caplog.text
         assert (
@@ -281,7 +281,7 @@ def test_the_command_that_scores_what_is_kept_names_data_where_the_run_has_no_te
     (tmp_path / "folds.txt").write_text("0\n0\n0\n1\n1\n1\n2\n2\n2\n" * 5, encoding="utf-8")
     overrides = ["model=linear", "data.test=null"] + [f"data.folds={tmp_path / 'folds.txt'}"] * folds
     if saved == "model":
-        monkeypatch.setattr(TrainingSummary, "results", interrupt)
+        monkeypatch.setattr(TrainingSummary, "results", property(interrupt))
     else:
         monkeypatch.setattr(train_module, "_try_report", interrupt)
     path = tmp_path / "run"

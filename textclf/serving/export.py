@@ -1,6 +1,5 @@
 """Runs into SavedModels: tokenizer, model and labels in one graph, published at once."""
 
-import contextlib
 import itertools
 import json
 import shutil
@@ -16,7 +15,7 @@ from textclf.errors import ExportError, refusal
 from textclf.models.tasks import TASKS
 from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
 from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
-from textclf.writing import UNFINISHED
+from textclf.writing import UNFINISHED, missing_folders, remove_empty
 
 EXTRA = "assets.extra"
 
@@ -50,7 +49,7 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
     except ValueError as error:
         raise ExportError(f"name: {error}.") from None
     model_path = Path(base) / name
-    missing = [folder for folder in (model_path, *model_path.parents) if not folder.exists()]
+    made = missing_folders(model_path)
     try:
         model_path.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=model_path))
@@ -63,9 +62,7 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
     except BaseException as error:
-        with contextlib.suppress(OSError):  # another export writes there too
-            for folder in missing:
-                folder.rmdir()
+        remove_empty(made)
         if isinstance(error, OSError | tf.errors.OpError):
             raise ExportError(f"'{model_path}' cannot be written: {refusal(error)}. Nothing was published.") from None
         raise

@@ -1,6 +1,5 @@
 """Writing a run directory, so that a kill, a full disk or a second process never costs a good run."""
 
-import contextlib
 import json
 import logging
 import shutil
@@ -25,7 +24,7 @@ from textclf.training.run_directory import (
     set_aside,
     way_back,
 )
-from textclf.writing import UNFINISHED, naming, put_in_place, replacing
+from textclf.writing import UNFINISHED, missing_folders, naming, put_in_place, remove_empty, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class RunWriter:
         self.saved_step: int | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
-        self._made_parents = [folder for folder in self.directory.parents if not folder.exists()]
+        self._made_parents = missing_folders(self.directory.parent)
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = DirectoryLock(self.directory)
         try:
@@ -147,9 +146,7 @@ class RunWriter:
                 logger.warning("What is left of the run that failed is in '%s'.", left)
             self._put_back()
         self.close()
-        with contextlib.suppress(OSError):  # others write there too
-            for folder in self._made_parents:
-                folder.rmdir()
+        remove_empty(self._made_parents)
 
     def _remove_written(self) -> None:
         """Remove what this writer wrote and the folder that it made; anything else stays."""

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from textclf.config import Config, dump_config
@@ -46,8 +47,9 @@ class TrainingSummary:
     outcomes: dict[str, Outcome]
     seconds: float
 
+    @cached_property
     def results(self) -> dict[str, Any]:
-        """Return what `scores.json` holds; peak memory is that of the process until now."""
+        """What `scores.json` holds; peak memory is that of the process until it is first asked for."""
         return {
             "name": self.config.name,
             "model": model_name(self.config),
@@ -66,12 +68,8 @@ class TrainingSummary:
             "versions": _versions(),
         }
 
-    def evaluation(self, results: dict[str, Any]) -> Evaluation:
-        """Return what the report shows: test, or dev where there is no test.
-
-        Args:
-            results: What `results` returned.
-        """
+    def evaluation(self) -> Evaluation:
+        """Return what the report shows: test, or dev where there is no test."""
         name = "test" if "test" in self.outcomes else "dev"
         split = self.corpus.splits[name]
         return Evaluation(
@@ -82,12 +80,12 @@ class TrainingSummary:
             targets=self.splits[name].targets,
             probabilities=self.outcomes[name].probabilities,
             places=split.places,
-            history=results["history"],
+            history=self.results["history"],
             config_yaml=dump_config(self.config),
-            facts=facts(results),
-            versions=results["versions"],
+            facts=facts(self.results),
+            versions=self.results["versions"],
             other_scores={other: outcome.scores for other, outcome in self.outcomes.items() if other != name},
-            model=results["model"],
+            model=self.results["model"],
         )
 
 
@@ -95,7 +93,7 @@ def facts(results: dict[str, Any]) -> dict[str, str]:
     """Return what a report says of data and training, in order.
 
     Args:
-        results: What `TrainingSummary.results` returned, or what of it an older or unfinished run has.
+        results: What `TrainingSummary.results` holds, or what of it an older or unfinished run has.
     """
     said = {f"rows of {part}": f"{count:,}" for part, count in results.get("rows", {}).items()}
     for key, (title, form) in _FACTS.items():

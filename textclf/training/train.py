@@ -5,7 +5,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -97,11 +96,10 @@ def _train(
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started
     summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
-    results = summary.results()
-    writer.write_results(results)
+    writer.write_results(summary.results)
     if report:
-        _try_report(writer, summary, results)
-    return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
+        _try_report(writer, summary)
+    return Run(writer.path, config, corpus.labels, tokenizer, model, summary.results, predict)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
@@ -145,10 +143,10 @@ def fit(
     return model, trainer.fit(splits["train"], splits["dev"]), trainer.predictor
 
 
-def _try_report(writer: RunWriter, summary: TrainingSummary, results: dict[str, Any]) -> None:
+def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
     """Write the report, or say how to get it later: the run is finished and stays so."""
     try:
-        write_report(writer.directory, summary.evaluation(results))
+        write_report(writer.directory, summary.evaluation())
     except (Exception, KeyboardInterrupt) as error:
         if (writer.directory / REPORT_FILE).is_file():  # the page comes last
             return
