@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from textclf.serving.classifier import Classifier, Prediction, load
     from textclf.serving.evaluate import evaluate
     from textclf.serving.export import export
-    from textclf.text.check import check
+    from textclf.training.check import check
     from textclf.training.run_directory import Run
     from textclf.training.train import train
 
@@ -41,7 +41,7 @@ _WHERE = {
     "Run": "textclf.training.run_directory",
     "RunError": "textclf.errors",
     "TextclfError": "textclf.errors",
-    "check": "textclf.text.check",
+    "check": "textclf.training.check",
     "evaluate": "textclf.serving.evaluate",
     "export": "textclf.serving.export",
     "init": "textclf.data.init",

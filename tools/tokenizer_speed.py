@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from textclf.config import DataConfig, TextConfig
 from textclf.data import Example, read
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.words import WordTokenizer
 
 BATCH = 1024
 SAMPLE_TEXTS = 10_000
@@ -59,7 +59,7 @@ def _texts(source: str | None, text_column: str) -> list[str]:
 
 
 def _ours(texts: list[str]) -> Tokenize:
-    return Tokenizer.learn(texts, TextConfig())
+    return WordTokenizer.learn(texts, TextConfig())
 
 
 def _theirs(texts: list[str]) -> Tokenize:

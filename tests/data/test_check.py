@@ -10,12 +10,18 @@ from numpy.typing import NDArray
 
 from textclf.config import DataConfig
 from textclf.data import DataCheck, check
+from textclf.data.check import CountTokens
 from textclf.data.table import aligned
 from textclf.terminal import display_width
 
 
 def count_tokens(texts: list[str]) -> NDArray[Any]:
     return numpy.array([len(text.split()) for text in texts], dtype=numpy.int64)
+
+
+def counter(train: list[str]) -> CountTokens:
+    assert train
+    return count_tokens
 
 
 def write(path: Path, rows: list[tuple[str, str]]) -> str:
@@ -29,7 +35,7 @@ def found(tmp_path: Path) -> DataCheck:
     train += [("Same  text", "news"), ("same ｔｅｘｔ", "体育"), ("same text", "news"), ("new", "News "), ("", "news")]
     dev = [("SAME TEXT", "other"), ("same text", "体育"), ("text 0", "news"), ("not seen", "体育")]
     config = DataConfig(train=write(tmp_path / "a.tsv", train), dev=write(tmp_path / "b.tsv", dev), test=None)
-    return check(config, 1, count_tokens, max_tokens=20)
+    return check(config, 1, counter, max_tokens=20)
 
 
 def test_rows_and_labels(found: DataCheck) -> None:
@@ -42,7 +48,7 @@ def test_a_label_of_dev_and_test_that_train_lacks(tmp_path: Path) -> None:
     rows = [(f"text {index}", "ab"[index % 2]) for index in range(10)]
     sources = {name: [*rows, (name, "z")] if name != "train" else rows for name in ("train", "dev", "test")}
     config = DataConfig(**{name: write(tmp_path / f"{name}.tsv", held) for name, held in sources.items()})
-    found = check(config, 1, count_tokens, max_tokens=20)
+    found = check(config, 1, counter, max_tokens=20)
     assert (found.only_in_train, found.not_in_train) == ([], ["z"])
 
 
@@ -88,7 +94,7 @@ def test_warnings(found: DataCheck, warning: str) -> None:
 
 def test_clean_data_has_no_warnings(tmp_path: Path) -> None:
     rows = [(f"text number {index}", "ab"[index % 2]) for index in range(100)]
-    found = check(DataConfig(train=write(tmp_path / "a.tsv", rows)), 1, count_tokens, max_tokens=20)
+    found = check(DataConfig(train=write(tmp_path / "a.tsv", rows)), 1, counter, max_tokens=20)
     assert (found.warnings, found.bad_rows) == ([], [])
     assert "Warnings" not in found.to_text()
 

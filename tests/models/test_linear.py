@@ -18,7 +18,7 @@ from textclf.config import LinearConfig, TextConfig
 from textclf.errors import ConfigError
 from textclf.models.builder import load_model, save_model
 from textclf.models.linear import Linear, ngram_keys
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.words import WordTokenizer
 
 Ngram = tuple[int, ...]
 
@@ -30,7 +30,7 @@ def ngrams(ids: list[int], longest: int) -> list[Ngram]:
     ]
 
 
-def make_corpus(num_classes: int, rows: int = 60) -> tuple[Tokenizer, list[str], np.ndarray]:
+def make_corpus(num_classes: int, rows: int = 60) -> tuple[WordTokenizer, list[str], np.ndarray]:
     """Return texts whose words lean to their class, and a tokenizer that does not know the rare words."""
     generator = np.random.default_rng(num_classes)
     targets = np.arange(rows) % num_classes
@@ -38,7 +38,7 @@ def make_corpus(num_classes: int, rows: int = 60) -> tuple[Tokenizer, list[str],
         " ".join(f"w{word}" for word in (generator.poisson(2.0, generator.integers(1, 12)) + 2 * target) % 15)
         for target in targets
     ]
-    return Tokenizer.learn(texts, TextConfig(min_count=3)), texts, targets
+    return WordTokenizer.learn(texts, TextConfig(min_count=3)), texts, targets
 
 
 @pytest.mark.parametrize("num_classes", [2, 5])
@@ -75,12 +75,12 @@ def test_logits_are_scikit_learns(num_classes: int, options: LinearConfig) -> No
 
 
 @pytest.fixture(scope="module")
-def fitted() -> tuple[Linear, Tokenizer, list[str]]:
+def fitted() -> tuple[Linear, WordTokenizer, list[str]]:
     tokenizer, texts, targets = make_corpus(3)
     return Linear.solve(LinearConfig(), tokenizer, 3, tokenizer.encode(texts), targets), tokenizer, texts
 
 
-def test_a_text_has_the_logits_it_has_alone(fitted: tuple[Linear, Tokenizer, list[str]]) -> None:
+def test_a_text_has_the_logits_it_has_alone(fitted: tuple[Linear, WordTokenizer, list[str]]) -> None:
     model, tokenizer, texts = fitted
     texts = ["", "nothing", *texts[:10]]
     alone = np.concatenate([model(tokenizer(tf.constant([text]))) for text in texts])
@@ -89,14 +89,14 @@ def test_a_text_has_the_logits_it_has_alone(fitted: tuple[Linear, Tokenizer, lis
         np.testing.assert_allclose(model(tf.pad(ids, [[0, 0], [0, extra]])), alone, atol=1e-5)
 
 
-def test_empty_texts_and_batches(fitted: tuple[Linear, Tokenizer, list[str]]) -> None:
+def test_empty_texts_and_batches(fitted: tuple[Linear, WordTokenizer, list[str]]) -> None:
     model = fitted[0]
     np.testing.assert_array_equal(model(tf.zeros((2, 0), tf.int32)), [model.bias.numpy()] * 2)
     np.testing.assert_array_equal(model(tf.zeros((2, 3), tf.int32)), [model.bias.numpy()] * 2)
     assert model(tf.zeros((0, 0), tf.int32)).shape == (0, 3)
 
 
-def test_one_graph_for_all_shapes(fitted: tuple[Linear, Tokenizer, list[str]]) -> None:
+def test_one_graph_for_all_shapes(fitted: tuple[Linear, WordTokenizer, list[str]]) -> None:
     model, tokenizer, texts = fitted
     function = tf.function(lambda ids: model(ids), input_signature=[tf.TensorSpec([None, None], tf.int32)])
     for batch in ([""], ["w1"], texts[:5]):
@@ -104,7 +104,7 @@ def test_one_graph_for_all_shapes(fitted: tuple[Linear, Tokenizer, list[str]]) -
         np.testing.assert_allclose(function(ids), model(ids), atol=1e-6)
 
 
-def test_saved_and_loaded(fitted: tuple[Linear, Tokenizer, list[str]], tmp_path: Path) -> None:
+def test_saved_and_loaded(fitted: tuple[Linear, WordTokenizer, list[str]], tmp_path: Path) -> None:
     model, tokenizer, texts = fitted
     save_model(model, tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras", "linear")

@@ -14,7 +14,7 @@ import tensorflow as tf
 from textclf.config import TextCNNConfig, TextConfig
 from textclf.models.builder import load_model, save_model
 from textclf.models.textcnn import TextCNN
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.words import WordTokenizer
 
 VOCABULARY_SIZE, NUM_CLASSES = 12, 3
 TEXTS = [[], [5], [2, 3], [4, 4, 9], [1, 2, 3, 4, 5], [7, 8, 9, 10, 11, 2, 3, 4, 5]]
@@ -145,7 +145,7 @@ def test_which_embeddings_are_trained(mode: str, changes: list[bool]) -> None:
 def test_pretrained_vectors_set_width_and_start(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_text("hello 1 2 3\n", encoding="utf-8")
     options = TextCNNConfig(vectors=str(tmp_path / "v.txt"), vectors_mode="multichannel", num_filters=4)
-    tokenizer = Tokenizer(["[PAD]", "[UNK]", "hello"], TextConfig())
+    tokenizer = WordTokenizer(["[PAD]", "[UNK]", "hello"], TextConfig())
     model = TextCNN.create(options, tokenizer, NUM_CLASSES, seed=1)
     static, trained = (embedding.embeddings.numpy() for embedding in model.embeddings)
     np.testing.assert_array_equal(static, trained)
@@ -159,7 +159,7 @@ def test_how_many_tokens_have_a_vector_is_logged(
 ) -> None:
     path = tmp_path / "v.txt"
     path.write_text("".join(f"{token} 1 2\n" for token in ["hello", "world"][:lines]), encoding="utf-8")
-    tokenizer = Tokenizer(["[PAD]", "[UNK]", "hello", "world"], TextConfig())
+    tokenizer = WordTokenizer(["[PAD]", "[UNK]", "hello", "world"], TextConfig())
     with caplog.at_level("INFO"):
         TextCNN.create(TextCNNConfig(vectors=str(path), vectors_mode="static"), tokenizer, NUM_CLASSES, seed=1)
     assert [record.levelname for record in caplog.records] == [level]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from textclf.config import TextConfig
 from textclf.errors import ConfigError, RunError
-from textclf.text.tokenizer import Tokenizer, count_tokens
+from textclf.text.words import WordTokenizer, count_tokens
 
 VOCABULARY = ["[PAD]", "[UNK]", "hello", "你", "!", "é", "strasse"]
 TEXTS = ["Hello 你好!", "", "ＨＥＬＬＯ e\u0301 Straße", "\0", "hello " * 30, "[PAD] [UNK]", "👍"]
@@ -18,15 +18,15 @@ BROKEN = b"\xffhello\xc3"
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Tokenizer:
-    return Tokenizer(VOCABULARY, TextConfig(max_tokens=8))
+def tokenizer() -> WordTokenizer:
+    return WordTokenizer(VOCABULARY, TextConfig(max_tokens=8))
 
 
 def batch_of_all() -> tf.Tensor:
     return tf.constant([*TEXTS, BROKEN])
 
 
-def test_ids(tokenizer: Tokenizer) -> None:
+def test_ids(tokenizer: WordTokenizer) -> None:
     ids = tokenizer(batch_of_all())
     assert ids.dtype == tf.int32
     assert ids.numpy().tolist() == [
@@ -41,14 +41,14 @@ def test_ids(tokenizer: Tokenizer) -> None:
     ]
 
 
-def test_padding_is_to_the_batch(tokenizer: Tokenizer) -> None:
+def test_padding_is_to_the_batch(tokenizer: WordTokenizer) -> None:
     assert tokenizer(tf.constant(["hello", ""])).numpy().tolist() == [[2], [0]]
     assert tokenizer(tf.constant([""])).shape == (1, 0)
     assert tokenizer(tf.constant([], tf.string)).shape == (0, 0)
 
 
 def test_character_mode() -> None:
-    tokenizer = Tokenizer(["[PAD]", "[UNK]", "h", "你"], TextConfig(tokens="characters"))
+    tokenizer = WordTokenizer(["[PAD]", "[UNK]", "h", "你"], TextConfig(tokens="characters"))
     assert tokenizer(tf.constant(["H 你!"])).numpy().tolist() == [[2, 3, 1]]
 
 
@@ -57,10 +57,10 @@ def test_texts_without_frequent_tokens_are_refused(texts: list[str]) -> None:
     with pytest.raises(
         ConfigError, match=r"text\.min_count: expected tokens that stand at least 2 times .* found none"
     ):
-        Tokenizer.learn(texts, TextConfig(min_count=2))
+        WordTokenizer.learn(texts, TextConfig(min_count=2))
 
 
-def test_eager_is_function_is_dataset_is_saved_and_loaded(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_eager_is_function_is_dataset_is_saved_and_loaded(tokenizer: WordTokenizer, tmp_path: Path) -> None:
     texts = batch_of_all()
     expected = tokenizer(texts).numpy()
     function = tf.function(tokenizer.__call__, input_signature=[tf.TensorSpec([None], tf.string)])
@@ -76,7 +76,7 @@ def test_eager_is_function_is_dataset_is_saved_and_loaded(tokenizer: Tokenizer, 
     assert loaded.serve(tf.constant([], tf.string)).shape == (0, 0)
 
 
-def test_encode_is_the_call_for_many_texts(tokenizer: Tokenizer) -> None:
+def test_encode_is_the_call_for_many_texts(tokenizer: WordTokenizer) -> None:
     texts = TEXTS * 300  # more than one batch
     ids = tokenizer.encode(texts)
     assert ids.dtype == tf.int32
@@ -84,7 +84,7 @@ def test_encode_is_the_call_for_many_texts(tokenizer: Tokenizer) -> None:
     np.testing.assert_array_equal(ids.to_tensor(), tokenizer(tf.constant(texts)))
 
 
-def test_encode_takes_no_texts(tokenizer: Tokenizer) -> None:
+def test_encode_takes_no_texts(tokenizer: WordTokenizer) -> None:
     assert tokenizer.encode([]).shape.as_list() == [0, None]
 
 
@@ -97,23 +97,23 @@ def test_any_bytes_have_ids(texts: list[bytes]) -> None:
     assert (np.diff((ids != 0).astype(int), axis=1) <= 0).all()
 
 
-ANY = Tokenizer(VOCABULARY, TextConfig(max_tokens=8))
+ANY = WordTokenizer(VOCABULARY, TextConfig(max_tokens=8))
 
 
-def test_save_and_load(tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_save_and_load(tokenizer: WordTokenizer, tmp_path: Path) -> None:
     tokenizer.save(tmp_path)
-    loaded = Tokenizer.load(tmp_path, TextConfig(max_tokens=8))
+    loaded = WordTokenizer.load(tmp_path, TextConfig(max_tokens=8))
     assert loaded.vocabulary == tokenizer.vocabulary
     np.testing.assert_array_equal(loaded(batch_of_all()), tokenizer(batch_of_all()))
 
 
 def test_load_without_a_vocabulary(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"Expected a vocabulary at '.*vocabulary\.txt', found none"):
-        Tokenizer.load(tmp_path, TextConfig())
+        WordTokenizer.load(tmp_path, TextConfig())
 
 
 def test_learn_gives_every_training_token_an_id() -> None:
-    tokenizer = Tokenizer.learn(["b a b", "我 B"], TextConfig(min_count=1))
+    tokenizer = WordTokenizer.learn(["b a b", "我 B"], TextConfig(min_count=1))
     assert tokenizer.vocabulary == ("[PAD]", "[UNK]", "b", "a", "我")
     assert tokenizer(tf.constant(["我ab c"])).numpy().tolist() == [[4, 1, 1]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from textclf.errors import RunError
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.words import WordTokenizer
 from textclf.training import run_writer
 from textclf.training.run_directory import Run
 from textclf.training.run_writer import RunWriter
@@ -208,11 +208,11 @@ def test_whenever_it_is_killed_force_starts_again(
 def test_a_vocabulary_that_is_not_written_to_its_end_is_not_there(
     linear_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half(_: Tokenizer, directory: Path) -> None:
+    def half(_: WordTokenizer, directory: Path) -> None:
         (directory / "vocabulary.txt").write_text("[PAD]\n", encoding="utf-8")
         raise KilledError
 
-    monkeypatch.setattr(Tokenizer, "save", half)
+    monkeypatch.setattr(WordTokenizer, "save", half)
     writer = RunWriter(tmp_path / "run")
     with pytest.raises(KilledError):
         start(writer, linear_run)
@@ -225,7 +225,7 @@ def test_a_vocabulary_that_the_disk_refuses_names_the_run(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Tokenizer, "save", full)
+    monkeypatch.setattr(WordTokenizer, "save", full)
     with pytest.raises(OSError, match="No space left") as caught, RunWriter(tmp_path / "run") as writer:
         start(writer, linear_run)
     assert caught.value.filename == str(tmp_path / "run")

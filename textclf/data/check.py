@@ -25,15 +25,18 @@ SHARE_CUT = 0.05
 """So many texts longer than the limit are worth a warning."""
 
 CountTokens: TypeAlias = Callable[[list[str]], NDArray[Any]]
+"""Returns the number of tokens of each text, `int[texts]`, before any is cut."""
 
 
-def check(config: DataConfig, seed: int, count_tokens: CountTokens, max_tokens: int) -> DataCheck:
+def check(
+    config: DataConfig, seed: int, counter: Callable[[list[str]], CountTokens], max_tokens: int
+) -> DataCheck:
     """Look at the data of a run.
 
     Args:
         config: Where the texts are. Bad rows are left out and reported, whatever its `bad_rows` says.
         seed: Seed of the run, so that the splits are the run's.
-        count_tokens: Returns the number of tokens of each text, `int[texts]`, before any is cut.
+        counter: Returns what counts tokens, given the training texts.
         max_tokens: Longest text that the model sees, in tokens.
 
     Raises:
@@ -42,6 +45,7 @@ def check(config: DataConfig, seed: int, count_tokens: CountTokens, max_tokens: 
     corpus = load_corpus(config.model_copy(update={"bad_rows": "drop"}), seed)
     keys = {name: [folded(text) for text in split.texts] for name, split in corpus.splits.items()}
     seen = {name: _labels_of(keys[name], split.labels) for name, split in corpus.splits.items()}
+    count_tokens = counter(corpus.train.texts)
     splits = {
         name: _check_split(split, keys[name], count_tokens(split.texts), max_tokens)
         for name, split in corpus.splits.items()

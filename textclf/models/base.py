@@ -1,12 +1,16 @@
 """What every model is: token ids in, one logit a class out."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from textclf.config import Config
 from textclf.text.tokenizer import Tokenizer
+from textclf.text.words import WordTokenizer, count_tokens
 
 
 class TextModel(keras.Model):
@@ -14,7 +18,8 @@ class TextModel(keras.Model):
 
     A new model is a subclass in a file of its own and one row in `textclf.config.models.MODELS`. It
     has `num_classes`, gives `call`, and either `create`, for the training loop, or `solve`, if it is fitted
-    without gradient steps.
+    without gradient steps. Its tokenizer splits words or characters and learns its vocabulary from the training
+    texts, unless it gives another one by `make_tokenizer`, `load_tokenizer` and `token_counter`.
 
     A text's logits must not depend on the texts beside it in the batch, nor on the padding.
     """
@@ -23,6 +28,35 @@ class TextModel(keras.Model):
     """Logits a text."""
     has_solver: ClassVar[bool] = False
     """Whether `solve` makes the fitted model; otherwise `create` makes one for the training loop."""
+
+    @classmethod
+    def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
+        """Return the tokenizer of a new run.
+
+        Args:
+            config: The run.
+            texts: The training texts, for a vocabulary that is learnt.
+
+        Raises:
+            ConfigError: The texts or the options give no vocabulary.
+        """
+        return WordTokenizer.learn(texts, config.text)
+
+    @classmethod
+    def load_tokenizer(cls, directory: Path, config: Config) -> Tokenizer:
+        """Return the tokenizer that `Tokenizer.save` wrote into a run's directory; `RunError` if it is damaged."""
+        return WordTokenizer.load(directory, config.text)
+
+    @classmethod
+    def token_counter(cls, config: Config, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
+        """Return what counts the tokens of texts before they are cut, int64[texts].
+
+        Args:
+            config: The run.
+            texts: The training texts, for a vocabulary that is learnt.
+        """
+        del texts  # words are counted without a vocabulary
+        return lambda others: count_tokens(others, config.text)
 
     @classmethod
     def create(cls, options: Any, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextModel":

@@ -3,74 +3,39 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
-from textclf.config.text import TextConfig
-from textclf.errors import ConfigError
-from textclf.text.splitting import SPLITTERS, in_batches
-from textclf.text.vocabulary import (
-    PADDING_ID,
-    UNKNOWN_ID,
-    learn_vocabulary,
-    load_vocabulary,
-    save_vocabulary,
-)
+from textclf.text.splitting import in_batches
+from textclf.text.vocabulary import PADDING_ID
 
-_FILE_NAME = "vocabulary.txt"
+VOCABULARY_FILE = "vocabulary.txt"
 
 
 class Tokenizer(tf.Module):
-    """Splits texts, looks their tokens up and cuts them to the longest length that the model sees.
+    """What every tokenizer is: graph ops from strings to ids, and the vocabulary behind them.
 
-    Ids are 0 for padding, 1 for a token that is not in the vocabulary, then the vocabulary's.
+    A new one is a subclass in a file of its own that gives `ragged` and `save`; a model says which one it
+    takes (`TextModel.make_tokenizer`). Padding is id 0 in all of them.
 
     Attributes:
         vocabulary: The tokens in the order of their ids.
         max_tokens: Longest output, in tokens.
-
-    Example:
-        >>> tokenizer = Tokenizer(["[PAD]", "[UNK]", "hello", "你"], TextConfig())
-        >>> tokenizer(tf.constant(["Hello 你 there", ""])).numpy().tolist()
-        [[2, 3, 1], [0, 0, 0]]
     """
 
-    def __init__(self, vocabulary: Sequence[str], config: TextConfig) -> None:
-        """Build the look-up table of a vocabulary that starts with padding and unknown."""
-        super().__init__(name="tokenizer")
-        self.vocabulary = tuple(vocabulary)
-        self.max_tokens = config.max_tokens
-        self._split = SPLITTERS[config.tokens]
-        tokens = self.vocabulary[UNKNOWN_ID + 1 :]
-        ids = range(UNKNOWN_ID + 1, len(self.vocabulary))
-        self._table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(tokens, tf.string), tf.constant([*ids], tf.int64)),
-            default_value=UNKNOWN_ID,
-        )
+    vocabulary: tuple[str, ...]
+    max_tokens: int
 
-    @classmethod
-    def learn(cls, texts: Sequence[str], config: TextConfig) -> "Tokenizer":
-        """Return a tokenizer with the vocabulary of the training texts.
+    def ragged(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Return unpadded ids, ragged int32[batch, (time)], cut to `max_tokens`.
 
-        Raises:
-            ConfigError: No token stands in the texts often enough.
+        Args:
+            texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
         """
-        vocabulary = learn_vocabulary(texts, config)
-        if len(vocabulary) == UNKNOWN_ID + 1:
-            raise ConfigError(
-                f"text.min_count: expected tokens that stand at least {config.min_count} times in the training texts, "
-                "found none. Lower it, or look whether the texts are empty."
-            )
-        return cls(vocabulary, config)
-
-    @classmethod
-    def load(cls, directory: Path, config: TextConfig) -> "Tokenizer":
-        """Read the tokenizer that `save` wrote into a directory."""
-        return cls(load_vocabulary(directory / _FILE_NAME), config)
+        raise NotImplementedError
 
     def save(self, directory: Path) -> None:
-        """Write the vocabulary into a directory."""
-        save_vocabulary(self.vocabulary, directory / _FILE_NAME)
+        """Write what `load` of the same class reads, the vocabulary as `vocabulary.txt`, into a directory."""
+        raise NotImplementedError
 
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:
         """Return ids padded to the longest text of the batch.
@@ -79,23 +44,11 @@ class Tokenizer(tf.Module):
             texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
 
         Returns:
-            int32[batch, time], time at most `max_tokens` and 0 for a batch of empty texts.
+            int32[batch, time], time at most `max_tokens`.
         """
         ids = self.ragged(texts).to_tensor(PADDING_ID)
         return tf.ensure_shape(ids, [None, None])
 
-    def ragged(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Return unpadded ids, ragged int32[batch, (time)], cut to `max_tokens`."""
-        tokens = self._split(texts)[:, : self.max_tokens]
-        ids = self._table.lookup(tokens.flat_values)
-        return tokens.with_flat_values(tf.cast(ids, tf.int32))
-
     def encode(self, texts: Sequence[str | bytes]) -> tf.RaggedTensor:
         """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
         return tf.concat([self.ragged(batch) for batch in in_batches(texts)], axis=0)
-
-
-def count_tokens(texts: Sequence[str], config: TextConfig) -> np.ndarray:
-    """Return how many tokens each text has before it is cut, int64[texts]; needs no vocabulary."""
-    split = SPLITTERS[config.tokens]
-    return np.concatenate([split(batch).row_lengths().numpy() for batch in in_batches(texts)])

@@ -15,7 +15,7 @@ from textclf.config import Config, load_config
 from textclf.errors import RunError, refusal
 from textclf.evaluation.scores import Scores
 from textclf.models.base import TextModel
-from textclf.models.builder import load_model
+from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
 from textclf.text.inputs import as_bytes
 from textclf.text.tokenizer import Tokenizer
@@ -74,7 +74,7 @@ class Run:
                 f"Train it again: {shlex.join(command)}{way_back(path)}"
             )
         config = load_config(path / CONFIG_FILE)
-        tokenizer = Tokenizer.load(path, config.text)
+        tokenizer = model_class(model_name(config)).load_tokenizer(path, config)
         model = load_model(path / MODEL_FILE, model_name(config))
         labels = _read_labels(path / LABELS_FILE, model.num_classes)
         results = _read_results(path / SCORES_FILE) if (path / SCORES_FILE).is_file() else {}

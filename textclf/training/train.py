@@ -84,7 +84,7 @@ def _train(
 ) -> Run:
     corpus = load_corpus(config.data, config.seed)
     keras.utils.set_random_seed(config.seed)
-    tokenizer = Tokenizer.learn(corpus.train.texts, config.text)
+    tokenizer = model_class(model_name(config)).make_tokenizer(config, corpus.train.texts)
     writer.write_start(config, corpus.labels, tokenizer)
     if corpus.bad_rows:
         with writer.writing(BAD_ROWS_FILE) as unfinished:
