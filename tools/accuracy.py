@@ -45,11 +45,12 @@ def main() -> None:
 
 
 def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Train a recipe with one seed, over all folds if it has folds, and return its record."""
+    """Train a recipe with one seed, over all folds if it has folds and names none, and return its record."""
     from textclf.training.train import train
 
     commit = _commit()  # of the code that is loaded now, not of what stands there when the training is over
-    folds = range(FOLDS) if values["data"].get("folds") else range(1)
+    one = [values["data"].get("fold", 0)]
+    folds = range(FOLDS) if values["data"].get("folds") and "fold" not in values["data"] else one
     runs = []
     for fold in folds:
         config = Config.make(override(values, [f"seed={seed}", f"data.fold={fold}"]))

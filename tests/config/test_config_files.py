@@ -265,8 +265,8 @@ def test_every_section_and_field_is_described(section: type[Section]) -> None:
 
 def test_every_registered_model_calls_itself_as_it_is_registered() -> None:
     for name in MODELS:
-        assert model_config_class(name)().name == name  # type: ignore[attr-defined]
+        assert model_config_class(name)().name == name
     with pytest.raises(
-        ConfigError, match=r"model: expected one of 'textcnn', 'linear', got 'textcn'. Did you mean 'text"
+        ConfigError, match=r"model: expected one of 'textcnn', 'bert', 'linear', got 'textcn'. Did you mean 'text"
     ):
         model_entry("textcn")

@@ -76,7 +76,7 @@ def test_an_option_of_another_model_names_that_model(model: dict[str, Any], path
             "text.tokens: expected 'words' or 'characters', got 'word'. Did you mean 'words'?",
         ),
         ({"text": {"tokens": 5}}, "text.tokens: expected 'words' or 'characters', got 5"),
-        ({"text": None}, "text: expected a mapping of options, got None"),
+        ({"text": 5}, "text: expected a mapping of options, got 5"),
         ({"data": []}, "data: expected a mapping of options, got []"),
         ({"data": {}}, "data.train: required, but missing"),
         ({"data": {"train": "x", "header": "yes"}}, "data.header: expected a boolean, got 'yes'"),
@@ -88,9 +88,12 @@ def test_an_option_of_another_model_names_that_model(model: dict[str, Any], path
             )
             for name in ("a/b", "my tickets", "-a", "", "a\n", "体育")
         ),
-        ({"model": None}, "model: expected a mapping of options or one of the names 'textcnn', 'linear', got None"),
-        ({"model": "liner"}, "model: expected one of 'textcnn', 'linear', got 'liner'. Did you mean 'linear'?"),
-        ({"model": {"name": "qqq"}}, "model: expected one of 'textcnn', 'linear', got 'qqq'."),
+        (
+            {"model": 5},
+            "model: expected a mapping of options or one of the names 'textcnn', 'bert', 'linear', got 5",
+        ),
+        ({"model": "liner"}, "model: expected one of 'textcnn', 'bert', 'linear', got 'liner'. Did you mean 'linear'?"),
+        ({"model": {"name": "qqq"}}, "model: expected one of 'textcnn', 'bert', 'linear', got 'qqq'."),
     ],
 )
 def test_a_wrong_value_gets_what_was_expected_and_what_came(values: dict[str, Any], line: str) -> None:

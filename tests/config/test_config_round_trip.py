@@ -66,6 +66,14 @@ textcnn = st.fixed_dictionaries(
 )
 vectors = st.fixed_dictionaries({"vectors": strings, "vectors_mode": st.sampled_from(["static", "multichannel"])})
 linear = st.fixed_dictionaries({"name": st.just("linear")}, optional={"max_ngram": st.integers(1, 3)})
+bert = st.fixed_dictionaries(
+    {"name": st.just("bert")},
+    optional={
+        "preset": strings | st.none(),
+        "pooling": st.sampled_from(["cls", "mean", "cls+mean"]),
+        "dropout": shares,
+    },
+)
 training = st.fixed_dictionaries(
     {},
     optional={
@@ -81,7 +89,7 @@ configs = st.fixed_dictionaries(
         "name": st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True) | st.sampled_from(["1e5", "no", "1"]),
         "seed": st.integers(0, 2**32 - 1),
         "text": texts,
-        "model": textcnn | vectors | linear | st.sampled_from(["linear", "textcnn"]),
+        "model": textcnn | vectors | linear | bert | st.sampled_from(["linear", "textcnn", "bert"]),
         "training": training,
     },
 ).map(Config.make)
@@ -123,13 +131,24 @@ def test_a_commented_config_explains_every_field() -> None:
     config = Config.make({"data": {"train": "x.csv"}, "model": "linear"})
     lines = [line for line in comment_config(config, "A run").splitlines() if line]
     written = {path.rpartition(".")[2] for path in leaf_paths(Config, {"model": "linear"})}
-    commented = {
-        line.strip().partition(":")[0]
+    explained = {
+        line.strip().partition(":")[0].lstrip("#")
         for before, line in itertools.pairwise(lines)
         if before.lstrip().startswith("# ") and not line.lstrip().startswith("# ")
     }
-    assert commented == written | {"data", "text", "model", "training"}
+    assert explained == written | {"data", "text", "model", "training"}
     assert "  # scikit-learn's `C`: larger fits the training texts more closely." in lines
+
+
+def test_what_nobody_chose_follows_the_model(file: Path) -> None:
+    text = comment_config(Config.make({"data": {"train": "x.csv", "text_column": "body"}, "seed": 7}), "A run")
+    lines = {line.strip() for line in text.splitlines() if not line.strip().startswith("#")} - {""}
+    sections = {"data:", "text:", "model:", "training:"}
+    assert lines == sections | {"name: classifier", "name: textcnn", "seed: 7", "train: x.csv", "text_column: body"}
+    file.write_text(text.replace("name: textcnn", "name: bert"), encoding="utf-8")
+    expected = Config.make({"data": {"train": "x.csv", "text_column": "body"}, "model": "bert", "seed": 7})
+    assert load_config(file) == expected
+    assert expected.training.learning_rate != Config.make({"data": {"train": "x"}}).training.learning_rate
 
 
 @given(st.dictionaries(names | st.text() | st.integers(), junk, max_size=5))

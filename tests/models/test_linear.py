@@ -119,7 +119,7 @@ def test_a_solver_that_has_not_converged_says_which_options_to_change(caplog: py
     Linear.solve(LinearConfig(max_iterations=1), tokenizer, 3, tokenizer.encode(texts), targets)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "The linear model had not converged after 1 steps of its solver (model.max_iterations=1). "
+        "The regression had not converged after 1 steps of its solver (model.max_iterations=1). "
         "Raise model.max_iterations, or lower model.inverse_regularization."
     )
 

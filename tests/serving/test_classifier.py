@@ -18,9 +18,9 @@ from textclf.serving.export import versions
 from textclf.training.run_directory import Run
 
 
-@pytest.fixture(scope="module")
-def classifier(exported: Path) -> Classifier:
-    return load(exported.parent)
+@pytest.fixture(scope="module", params=["exported", "bert_exported"])
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return load(request.getfixturevalue(request.param).parent)
 
 
 def test_the_newest_version_is_loaded_by_number(exported: Path, tmp_path: Path) -> None:
@@ -70,7 +70,8 @@ def test_how_the_data_is_written_is_known_without_the_models_class(exported: Pat
         _ = load(copy).config
 
 
-def test_config_and_results_are_the_runs(classifier: Classifier, trained_run: Run) -> None:
+def test_config_and_results_are_the_runs(exported: Path, trained_run: Run) -> None:
+    classifier = load(exported)
     assert classifier.config == trained_run.config
     assert classifier.results == trained_run.results
     assert classifier.labels == trained_run.labels

@@ -45,8 +45,20 @@ def test_scores_are_those_before_the_export(trained_run: Run, exported: Path) ->
     check_equal_everywhere(trained_run, exported)
 
 
-def test_scores_are_those_before_the_export_linear(linear_run: Run, tmp_path: Path) -> None:
-    check_equal_everywhere(linear_run, export(linear_run.path, base=tmp_path))
+@pytest.mark.parametrize("model", ["linear_run", "bert_run"])
+def test_scores_are_those_before_the_export_of_other_models(
+    model: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    run = request.getfixturevalue(model)
+    check_equal_everywhere(run, export(run.path, base=tmp_path))
+
+
+def test_scores_are_those_before_the_export_in_mixed_precision(
+    tiny_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    run = train(tiny_config("training.mixed_precision=bfloat16"), tmp_path / "run", report=False)
+    assert run.model.compute_dtype == "bfloat16"
+    check_equal_everywhere(run, export(run, base=tmp_path / "saved_models"))
 
 
 def test_scores_are_those_before_the_export_in_character_mode_without_edges(
@@ -57,8 +69,14 @@ def test_scores_are_those_before_the_export_in_character_mode_without_edges(
     check_equal_everywhere(run, export(run, base=tmp_path / "saved_models"))
 
 
-def test_the_signature_is_the_contract(exported: Path) -> None:
-    loaded = tf.saved_model.load(str(exported))
+@pytest.fixture(params=["exported", "bert_exported"])
+def any_exported(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.getfixturevalue(request.param)
+    return path
+
+
+def test_the_signature_is_the_contract(any_exported: Path) -> None:
+    loaded = tf.saved_model.load(str(any_exported))
     assert list(loaded.signatures) == ["serving_default"]
     signature = loaded.signatures["serving_default"]
     assert signature.structured_input_signature == ((), {"text": tf.TensorSpec([None], tf.string, name="text")})
@@ -79,17 +97,17 @@ def test_labels_config_and_scores_stand_beside_the_graph(trained_run: Run, expor
     assert exported.stat().st_mode & 0o777 == 0o755
 
 
-def test_the_graph_calls_nothing_in_python(exported: Path) -> None:
+def test_the_graph_calls_nothing_in_python(any_exported: Path) -> None:
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    saved = SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    saved = SavedModel.FromString((any_exported / "saved_model.pb").read_bytes())
     graph = saved.meta_graphs[0].graph_def
     ops = {node.op for node in graph.node}
     ops |= {node.op for function in graph.library.function for node in function.node_def}
     assert not {op for op in ops if "PyFunc" in op}
     # No table that grows with what it is asked, and none of XLA, which TF Serving does not have.
     assert not {op for op in ops if op.startswith(("MutableHashTable", "MutableDenseHashTable", "Xla"))}
-    assert "NormalizeUTF8" in ops  # it would be empty if we looked in the wrong place
+    assert ops & {"NormalizeUTF8", "FastBertNormalize"}  # it would be empty if we looked in the wrong place
     compiled = [function for function in graph.library.function if function.attr["_XlaMustCompile"].b]
     assert not compiled
 

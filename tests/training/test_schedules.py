@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from textclf.config.training import TrainingConfig
-from textclf.training.schedules import WarmupDecay, make_optimizer
+from textclf.training.schedules import WarmupDecay
 
 
 def rates(schedule: WarmupDecay, steps: int) -> np.ndarray:
@@ -44,12 +43,3 @@ def test_the_config_of_a_schedule_makes_an_equal_one() -> None:
     again = keras.optimizers.schedules.deserialize(serialized)
     assert again.get_config() == schedule.get_config()
     np.testing.assert_array_equal(rates(again, 20), rates(schedule, 20))
-
-
-def test_a_constant_rate_can_be_set_and_a_schedule_cannot() -> None:
-    constant = make_optimizer(TrainingConfig(schedule="constant", learning_rate=0.25), total_steps=10)
-    constant.learning_rate = 0.125
-    assert float(constant.learning_rate) == 0.125
-    for config in (TrainingConfig(schedule="linear"), TrainingConfig(schedule="constant", warmup=0.5)):
-        with pytest.raises(TypeError, match="learning rate is not settable"):
-            make_optimizer(config, total_steps=10).learning_rate = 0.1

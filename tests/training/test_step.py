@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from textclf.config.training import TrainingConfig
 from textclf.models.tasks import SingleLabel
-from textclf.training.schedules import make_optimizer
+from textclf.training.optimizer import make_optimizer
 from textclf.training.step import TrainStep
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -30,7 +30,7 @@ def settings(**changes: Any) -> TrainingConfig:
 
 
 def one_device(model: Any, config: TrainingConfig) -> TrainStep:
-    return TrainStep(model, make_optimizer(config, total_steps=10), SingleLabel(), config)
+    return TrainStep(model, make_optimizer(config, model, total_steps=10), SingleLabel(), config)
 
 
 def cross_entropy(model: Any, batch: Batch, smoothing: float = 0.0) -> np.ndarray:

@@ -8,10 +8,15 @@ from textclf.config.run import Config
 from textclf.config.section import Section
 
 _WIDTH = 110
+_ALWAYS = ("name", "train")
+"""Fields that are no comment even if they have their default: without them, nobody knows what the file is of."""
 
 
 def comment_config(config: Config, title: str) -> str:
-    r"""Return the resolved config as YAML with comments; `load_config` reads it back to an equal one.
+    r"""Return the config as YAML with comments; `load_config` reads it back to an equal one.
+
+    What is as it would be anyway is a comment too, `#` right before its name: who changes the model then gets the
+    other model's defaults, and not this one's.
 
     Args:
         config: What to write.
@@ -26,17 +31,27 @@ def comment_config(config: Config, title: str) -> str:
         # under saved_models/ are called so.
         name: classifier
     """
-    return "\n".join([f"# {title}", "", *_lines(config, indent="")]) + "\n"
+    # The training's defaults follow from the model's options, so these are no defaults here.
+    bare = Config.make({"data": {"train": config.data.train}, "model": config.model})
+    return "\n".join([f"# {title}", "", *_lines(config, bare, indent="")]) + "\n"
 
 
-def _lines(section: Section, indent: str) -> Iterator[str]:
+def _lines(section: Section, bare: Section, indent: str) -> Iterator[str]:
+    """Yield the lines of a section.
+
+    Args:
+        section: What to write.
+        bare: The same with all defaults.
+        indent: What each line starts with.
+    """
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         comment = f"{indent}# "
         yield from textwrap.wrap(field.description or "", _WIDTH, initial_indent=comment, subsequent_indent=comment)
         if isinstance(value, Section):
             yield f"{indent}{name}:"
-            yield from _lines(value, indent + "  ")
+            yield from _lines(value, type(value)() if name == "model" else getattr(bare, name), indent + "  ")
             yield ""
         else:
-            yield f"{indent}{name}: {notation.dump_line(value)}"
+            as_ever = value == getattr(bare, name) and name not in _ALWAYS
+            yield f"{indent}{'#' if as_ever else ''}{name}: {notation.dump_line(value)}"

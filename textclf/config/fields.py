@@ -11,7 +11,7 @@ from textclf.config.models import MODELS, model_config_class
 
 def chosen_model(values: Mapping[str, Any]) -> str:
     """Return the model that the values name, as it was written, or the one that stands without a name."""
-    model = values.get("model", {})
+    model = values.get("model") or {}
     return str(model.get("name", "textcnn") if isinstance(model, Mapping) else model)
 
 

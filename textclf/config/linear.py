@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from textclf.config.section import Positive, PositiveInt, Section
+from textclf.config.section import ModelOptions, Positive, PositiveInt
 
 
-class LinearConfig(Section):
+class LinearConfig(ModelOptions):
     """TF-IDF over token n-grams and multinomial logistic regression: the maximum-entropy model."""
 
     name: Literal["linear"] = "linear"

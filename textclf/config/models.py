@@ -8,7 +8,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from textclf.config.section import Section
+from textclf.config.section import ModelOptions
 from textclf.errors import ConfigError, did_you_mean, listing
 
 
@@ -17,7 +17,7 @@ class ModelEntry:
     """Where the parts of a model are found, each as `module:attribute`.
 
     Attributes:
-        config: The `Section` with the model's options.
+        config: The `ModelOptions` of the model.
         model: The class that `textclf.models.builder` builds and trains.
     """
 
@@ -27,6 +27,7 @@ class ModelEntry:
 
 MODELS: dict[str, ModelEntry] = {
     "textcnn": ModelEntry("textclf.config.textcnn:TextCNNConfig", "textclf.models.textcnn:TextCNN"),
+    "bert": ModelEntry("textclf.config.bert:BertConfig", "textclf.models.bert:Bert"),
     "linear": ModelEntry("textclf.config.linear:LinearConfig", "textclf.models.linear:Linear"),
 }
 
@@ -43,14 +44,14 @@ def unknown_model(name: str) -> str:
     return f"expected one of {listing(MODELS)}, got '{name}'.{did_you_mean(name, MODELS)}"
 
 
-def model_config_class(name: str) -> type[Section]:
+def model_config_class(name: str) -> type[ModelOptions]:
     """Return the options' class of a registered model, without importing the model.
 
     Example:
         >>> model_config_class("textcnn").__name__
         'TextCNNConfig'
     """
-    config_class: type[Section] = import_attribute(model_entry(name).config)
+    config_class: type[ModelOptions] = import_attribute(model_entry(name).config)
     return config_class
 
 

@@ -3,12 +3,12 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from textclf.config.data import DataConfig
 from textclf.config.models import MODELS, model_config_class, unknown_model
 from textclf.config.problems import describe
-from textclf.config.section import Section
+from textclf.config.section import ModelOptions, Section
 from textclf.config.text import TextConfig
 from textclf.config.textcnn import TextCNNConfig
 from textclf.config.training import TrainingConfig
@@ -45,18 +45,29 @@ class Config(Section):
     """Where the texts come from."""
     text: TextConfig = TextConfig()
     """How texts become tokens."""
-    model: SerializeAsAny[Section] = TextCNNConfig()
+    model: SerializeAsAny[ModelOptions] = TextCNNConfig()
     """The model: its name alone, or a mapping with `name` and the model's options."""
-    training: TrainingConfig = TrainingConfig()
-    """How the model learns."""
+    training: TrainingConfig = Field(default_factory=TrainingConfig, validate_default=True)
+    """How the model learns; some of its defaults are the model's."""
 
     _name_is_a_folders = field_validator("name")(check_name)
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _defaults_of_the_model(cls, value: Any, info: ValidationInfo) -> Any:
+        """Let the model say what stands where nobody has said anything."""
+        model = info.data.get("model")  # missing if it was refused
+        if isinstance(value, TrainingConfig):
+            value = {name: getattr(value, name) for name in value.model_fields_set}
+        if model is None or not isinstance(value, dict):
+            return value
+        return model.training_defaults() | value
 
     @field_validator("model", mode="before")
     @classmethod
     def _model_by_name(cls, value: Any) -> Any:
         """Let `model: linear` stand for `model: {name: linear}`, and check options by the model's own class."""
-        if isinstance(value, Section):
+        if isinstance(value, ModelOptions):
             return value
         options = {"name": value} if isinstance(value, str) else value
         if not isinstance(options, dict) or not isinstance(options.get("name", "textcnn"), str):
@@ -65,6 +76,13 @@ class Config(Section):
         if options["name"] not in MODELS:
             raise ValueError(unknown_model(options["name"]))
         return model_config_class(options["name"]).model_validate(options)
+
+    @field_validator("text", "model", "training", mode="before")
+    @classmethod
+    def _nothing_is_all_defaults(cls, value: Any) -> Any:
+        """Take a section with nothing under it, as `textclf init` writes one, for one without its own values."""
+        # Of validators that come before, the last one in the class is the first to run.
+        return {} if value is None else value
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> "Config":

@@ -1,6 +1,6 @@
 """The base of every part of a config: typed, frozen, and strict about names and types."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,3 +28,14 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
         protected_namespaces=(),
     )
+
+
+class ModelOptions(Section):
+    """The options of a model; `name` is the one that it is registered under."""
+
+    name: str
+    """The model."""
+
+    def training_defaults(self) -> dict[str, Any]:
+        """Return the fields of `training` whose defaults are others for this model, with their values."""
+        return {}

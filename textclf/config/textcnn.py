@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from textclf.config.section import NonNegative, Portion, PositiveInt, Section
+from textclf.config.section import ModelOptions, NonNegative, Portion, PositiveInt
 
 
-class TextCNNConfig(Section):
+class TextCNNConfig(ModelOptions):
     """Kim (2014), "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882."""
 
     name: Literal["textcnn"] = "textcnn"

@@ -22,7 +22,7 @@ class TrainingConfig(Section):
     warmup: Portion = 0.0
     """Share of all steps over which the learning rate rises from zero (0 to 1)."""
     weight_decay: NonNegative = 0.0
-    """AdamW's decoupled weight decay, per step and unit of learning rate."""
+    """AdamW's decoupled weight decay, per step and unit of learning rate; biases and normalization are not decayed."""
     clip_norm: NonNegative = 1.0
     """Largest global norm of the gradient; a longer one is scaled down; 0 turns it off."""
     label_smoothing: Portion = 0.0
@@ -33,6 +33,9 @@ class TrainingConfig(Section):
     """Evaluations without a better score before training stops; 0 never stops early."""
     evaluate_every: NonNegativeInt = 0
     """Steps between evaluations on dev; 0 evaluates at the end of every epoch."""
+    mixed_precision: Literal["bfloat16"] | None = None
+    """What a model learnt in steps computes in, where weights, loss and scores stay in float32; faster where the
+    hardware has it. null computes in float32 too."""
     num_length_groups: PositiveInt = 20
     """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it
     off."""

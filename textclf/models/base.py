@@ -1,8 +1,9 @@
 """What every model is: token ids in, one logit a class out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,6 +12,17 @@ import tensorflow as tf
 from textclf.config import Config
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.words import WordTokenizer, count_tokens
+
+
+@contextmanager
+def precision(policy: str | keras.DTypePolicy) -> Iterator[None]:
+    """Let layers that are made inside compute as a Keras dtype policy says, such as `mixed_bfloat16`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 class TextModel(keras.Model):
@@ -26,8 +38,16 @@ class TextModel(keras.Model):
 
     num_classes: int
     """Logits a text."""
-    has_solver: ClassVar[bool] = False
-    """Whether `solve` makes the fitted model; otherwise `create` makes one for the training loop."""
+
+    @classmethod
+    def has_solver(cls, options: Any) -> bool:
+        """Return whether `solve` makes the fitted model; otherwise `create` makes one for the training loop.
+
+        Args:
+            options: The model's section of the config, such as `TextCNNConfig`.
+        """
+        del options
+        return False
 
     @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
@@ -69,6 +89,11 @@ class TextModel(keras.Model):
             seed: Seed of whatever the model draws beyond Keras' own first weights.
         """
         raise NotImplementedError
+
+    def learning_rate_scale(self, variable: keras.Variable) -> float:
+        """Return the factor from the learning rate to that of one of the trainable variables."""
+        del variable
+        return 1.0
 
     @classmethod
     def solve(

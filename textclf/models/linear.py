@@ -1,8 +1,6 @@
 """The linear baseline: TF-IDF over token n-grams and multinomial logistic regression, in the graph."""
 
-import logging
-import warnings
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,10 +9,9 @@ import tensorflow as tf
 from textclf.config.linear import LinearConfig
 from textclf.errors import ConfigError
 from textclf.models.base import TextModel
+from textclf.models.regression import fit_regression
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary import PADDING_ID
-
-logger = logging.getLogger(__name__)
 
 # An n-gram's key is a number in base `vocabulary_size`; three digits must fit into an int64.
 _LARGEST_VOCABULARY = 2_000_000
@@ -36,8 +33,6 @@ class Linear(TextModel):
         options: The model's section of the config, as `LinearConfig.model_dump` gives it.
     """
 
-    has_solver: ClassVar[bool] = True
-
     def __init__(
         self, vocabulary_size: int, num_classes: int, num_features: int, options: dict[str, Any], **kwargs: Any
     ) -> None:
@@ -56,6 +51,12 @@ class Linear(TextModel):
 
     def build(self, input_shape: Any) -> None:
         """Do nothing: the variables are made with the model."""
+
+    @classmethod
+    def has_solver(cls, options: LinearConfig) -> bool:
+        """Return True: scikit-learn fits it, whatever its options."""
+        del options
+        return True
 
     @classmethod
     def solve(
@@ -164,28 +165,11 @@ def _fit(
     counts: Any, targets: np.ndarray, num_classes: int, options: LinearConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return idf [features], kernel [features, classes] and bias [classes]."""
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.linear_model import LogisticRegression
 
     tfidf = TfidfTransformer(sublinear_tf=True)
-    regression = LogisticRegression(C=options.inverse_regularization, max_iter=options.max_iterations)
     features = tfidf.fit_transform(counts)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        regression.fit(features, targets)
-    for warning in caught:
-        if issubclass(warning.category, ConvergenceWarning):  # it names scikit-learn's options, not ours
-            logger.warning(
-                "The linear model had not converged after %d steps of its solver (model.max_iterations=%d). "
-                "Raise model.max_iterations, or lower model.inverse_regularization.",
-                regression.n_iter_.max(),
-                options.max_iterations,
-            )
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    kernel, bias = regression.coef_.T, regression.intercept_
-    if num_classes == 2:  # scikit-learn gives the log odds of the second class alone
-        kernel = np.concatenate([np.zeros_like(kernel), kernel], axis=1)
-        bias = np.concatenate([np.zeros_like(bias), bias])
+    kernel, bias = fit_regression(
+        features, targets, num_classes, options.inverse_regularization, options.max_iterations
+    )
     return tfidf.idf_, kernel, bias

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config.textcnn import TextCNNConfig
-from textclf.models.base import TextModel
+from textclf.models.base import TextModel, precision
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vectors import load_vectors
 from textclf.text.vocabulary import PADDING_ID, UNKNOWN_ID
@@ -44,9 +44,14 @@ class TextCNN(TextModel):
         self.vocabulary_size = vocabulary_size
         self.num_classes = num_classes
         self.options = config = TextCNNConfig.model_validate(options)
+        with precision(self.dtype_policy):
+            self._make_layers(config, num_classes)
+        self.build((None, None))
+
+    def _make_layers(self, config: TextCNNConfig, num_classes: int) -> None:
         self.embeddings = [
             keras.layers.Embedding(
-                vocabulary_size,
+                self.vocabulary_size,
                 config.embedding_dim,
                 embeddings_initializer=keras.initializers.RandomUniform(-0.25, 0.25),
                 trainable=trainable,
@@ -79,7 +84,6 @@ class TextCNN(TextModel):
             kernel_constraint=keras.constraints.MaxNorm(config.max_norm, axis=0) if config.max_norm else None,
             name="head",
         )
-        self.build((None, None))
 
     @classmethod
     def create(cls, options: TextCNNConfig, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextCNN":

@@ -34,9 +34,27 @@ def plan_epoch(lengths: np.ndarray, batch_size: int, groups: int, seed: int, epo
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def plan_evaluation(lengths: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """Return the rows of every batch for scoring: sorted by length, each row once."""
-    return _cut(np.argsort(lengths, kind="stable"), batch_size)
+def plan_evaluation(lengths: np.ndarray, batch_size: int, most_tokens: int = 16_384) -> list[np.ndarray]:
+    """Return the rows of every batch for scoring: sorted by length, each row once.
+
+    Args:
+        lengths: int[rows], the texts' lengths in tokens.
+        batch_size: Most rows in a batch.
+        most_tokens: Most tokens in a batch of more than one row, padding counted, so that memory is bounded whatever
+            the lengths are.
+
+    Returns:
+        int64[rows of the batch], one array a batch.
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        batch = order[start : start + batch_size]
+        # Of rows sorted by length, so many stay below the limit as the last of them allows.
+        fits = int(np.count_nonzero(lengths[batch] * np.arange(1, len(batch) + 1) <= most_tokens))
+        batches.append(batch[: max(fits, 1)])
+        start += len(batches[-1])
+    return batches
 
 
 def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:

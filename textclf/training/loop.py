@@ -17,8 +17,8 @@ from textclf.models.base import TextModel
 from textclf.models.tasks import Task
 from textclf.text.batches import make_dataset, plan_epoch
 from textclf.training.interruption import on_ctrl_c
+from textclf.training.optimizer import make_optimizer
 from textclf.training.prediction import Encoded, Outcome, Predictor
-from textclf.training.schedules import make_optimizer
 from textclf.training.step import TrainStep
 
 
@@ -118,7 +118,7 @@ class Trainer:
         """
         config, state = self.config, self.state
         steps_per_epoch = -(-len(train) // config.batch_size)
-        optimizer = make_optimizer(config, config.epochs * steps_per_epoch)
+        optimizer = make_optimizer(config, self.model, config.epochs * steps_per_epoch)
         self.model.optimizer = optimizer  # where Keras' callbacks look for it
         self.model.stop_training = False
         step = TrainStep(self.model, optimizer, self._task, config)

@@ -6,8 +6,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from textclf.config.training import TrainingConfig
-
 
 @keras.saving.register_keras_serializable(package="textclf")
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -47,19 +45,3 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             "warmup_steps": self.warmup_steps,
             "shape": self.shape,
         }
-
-
-def make_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
-    """Return AdamW (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101) with the config's schedule.
-
-    Biases are not decayed. Clipping is not the optimizer's: it must come after the replicas' gradients are summed,
-    and Keras clips before.
-    """
-    warmup_steps = round(config.warmup * total_steps)
-    # A constant rate is a plain variable, so that callbacks such as ReduceLROnPlateau can set it.
-    rate: float | WarmupDecay = config.learning_rate
-    if config.schedule != "constant" or warmup_steps:
-        rate = WarmupDecay(config.learning_rate, total_steps, warmup_steps, config.schedule)
-    optimizer = keras.optimizers.AdamW(learning_rate=rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias"])
-    return optimizer

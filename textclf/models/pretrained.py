@@ -1,0 +1,117 @@
+"""Pretrained BERTs: what a preset says of itself, and its weights in keras-hub's backbone."""
+
+import functools
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from textclf.data.optional import import_optional
+from textclf.errors import ConfigError, listing
+from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
+from textclf.models.preset_layouts import read_backbone, read_tokens
+
+ACTIVATIONS = {
+    "gelu": keras.activations.gelu,
+    "gelu_approximate": functools.partial(keras.activations.gelu, approximate=True),
+}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained BERT that was found; `load_backbone` reads its weights.
+
+    Attributes:
+        preset: What was asked for.
+        backbone: The arguments of `keras_hub.models.BertBackbone` but for `dtype` and `name`.
+        activation: That of the feed-forward layers, as the weights were trained: `gelu`, by the error function, or
+            `gelu_approximate`, by tanh (both in Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415).
+        vocabulary: The word pieces in the order of their ids.
+        lowercase: Whether texts are lower-cased and lose their accents, as for an uncased BERT.
+    """
+
+    preset: str
+    backbone: dict[str, Any]
+    activation: str
+    vocabulary: tuple[str, ...] = field(repr=False)
+    lowercase: bool
+
+    def load_backbone(self, dtype: Any = "float32", dropout: float | None = None) -> Any:
+        """Return a new `keras_hub.models.BertBackbone` with the weights and their activation.
+
+        Args:
+            dtype: Keras dtype policy, such as "float32" or "mixed_bfloat16"; the weights of both are float32.
+            dropout: Share dropped while training, instead of the preset's own (0 to 1).
+
+        Raises:
+            ConfigError: The weights cannot be fetched or read, or are not of the sizes that the preset gives.
+            DataError: The extra `bert` is not installed.
+        """
+        make = import_optional("keras_hub", "bert", f"The preset '{self.preset}'").models.BertBackbone
+        safetensors = import_optional("safetensors", "bert", f"The preset '{self.preset}'")
+        directory = preset_directory(self.preset, weights=True)
+        arguments = {**self.backbone, "dtype": dtype}
+        if dropout is not None:
+            arguments["dropout"] = dropout
+        unreadable = (safetensors.SafetensorError, KeyError, OSError, TypeError, UserWarning, ValueError)
+        try:
+            if first_file(directory, SAFETENSORS):
+                backbone = make.from_preset(str(directory), **arguments)
+            else:
+                backbone = make(**arguments)
+                _load_all_weights(backbone, first_file(directory, KERAS_WEIGHTS))
+        except unreadable as error:
+            hint = f" Hugging Face adds a new one:\n  {resave_command(directory)}" if "pooler" in str(error) else ""
+            raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
+        set_activation(backbone, self.activation)
+        return backbone
+
+
+def find_pretrained(preset: str) -> Pretrained:
+    """Return what a preset says of itself, without reading its weights.
+
+    Args:
+        preset: `minilm`, a local directory in keras-hub's or Hugging Face's layout, `hf://owner/name`,
+            `kaggle://owner/model/keras/name`, or a handle of keras-hub's such as `bert_base_zh`.
+
+    Raises:
+        ConfigError: The preset cannot be found or fetched, or is no BERT that keras-hub's backbone can hold.
+        DataError: The extra `bert` is not installed.
+    """
+    directory = preset_directory(preset, weights=False)
+    backbone, activation = read_backbone(directory)
+    vocabulary, lowercase = read_tokens(directory)
+    if len(vocabulary) > backbone["vocabulary_size"]:
+        raise ConfigError(
+            f"model.preset: the vocabulary in '{directory}' has {len(vocabulary)} tokens, but the weights, "
+            "by config.json, "
+            f"only {backbone['vocabulary_size']}."
+        )
+    return Pretrained(preset, backbone, activation, vocabulary, lowercase)
+
+
+def set_activation(backbone: Any, activation: str) -> None:
+    """Set the activation of the feed-forward layers, which the backbone's own config does not hold.
+
+    Call it before the backbone is first traced: what is compiled keeps the old one.
+
+    Args:
+        backbone: A `keras_hub.models.BertBackbone`, which is made with `gelu_approximate`.
+        activation: `gelu` or `gelu_approximate`.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if activation not in ACTIVATIONS:
+        raise ConfigError(f"activation: expected one of {listing(ACTIVATIONS)}, got '{activation}'.")
+    for layer in backbone.transformer_layers:
+        layer._feedforward_intermediate_dense.activation = ACTIVATIONS[activation]
+
+
+def _load_all_weights(backbone: Any, path: Path | None) -> None:
+    """Load a file of Keras weights; where Keras would warn that it left weights random, raise its warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+        backbone.load_weights(path)
