@@ -123,6 +123,23 @@ def minilm_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[.
     return train(config, tmp_path_factory.mktemp("runs") / "minilm", report=False)
 
 
+@pytest.fixture
+def tiny_preset(tmp_path: Path) -> Path:
+    """A folder with a BERT's weights in keras-hub's layout that knows the words of `labelled_texts`."""
+    import keras
+    import keras_hub
+
+    words = sorted({word.lower() for group in [*WORDS.values(), NOISE] for word in group if word.isascii()})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *"快递包裹退款密码验证请问"]
+    sizes = {"num_layers": 2, "num_heads": 2, "hidden_dim": 16, "intermediate_dim": 32, "max_sequence_length": 64}
+    keras.utils.set_random_seed(3)
+    backbone = keras_hub.models.BertBackbone(vocabulary_size=len(vocabulary), **sizes)
+    folder = tmp_path / "preset"
+    backbone.save_to_preset(str(folder))
+    keras_hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def bert_exported(tmp_path_factory: pytest.TempPathFactory, bert_run: Any) -> Path:
     """The path of version 1 of `bert_run`. Do not write into it."""

@@ -1,5 +1,7 @@
 """Which texts stand together in a batch, and how they are padded."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -73,3 +75,14 @@ def test_batches_are_padded_to_their_longest_text(plan: list[list[int]]) -> None
         width = max(len(texts[row]) for row in rows)
         assert padded.numpy().tolist() == [texts[row] + [0] * (width - len(texts[row])) for row in rows]
         assert batch_targets.numpy().tolist() == targets[rows].tolist()
+
+
+@given(lengths_of_texts, st.integers(1, 20), st.integers(1, 200))
+def test_a_batch_for_scoring_is_bounded_in_tokens(lengths: np.ndarray, batch_size: int, most_tokens: int) -> None:
+    plan = plan_evaluation(lengths, batch_size, most_tokens)
+    assert rows_of(plan) == rows_of(plan_evaluation(lengths, batch_size, 10**9))
+    for batch in plan:
+        assert 1 <= len(batch) <= batch_size
+        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= most_tokens
+    for batch, following in itertools.pairwise(plan):  # no batch is smaller than it must be
+        assert len(batch) == batch_size or (len(batch) + 1) * lengths[following[0]] > most_tokens

@@ -28,9 +28,7 @@ CountTokens: TypeAlias = Callable[[list[str]], NDArray[Any]]
 """Returns the number of tokens of each text, `int[texts]`, before any is cut."""
 
 
-def check(
-    config: DataConfig, seed: int, counter: Callable[[list[str]], CountTokens], max_tokens: int
-) -> DataCheck:
+def check(config: DataConfig, seed: int, counter: Callable[[list[str]], CountTokens], max_tokens: int) -> DataCheck:
     """Look at the data of a run.
 
     Args:

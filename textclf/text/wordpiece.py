@@ -39,6 +39,8 @@ class WordPieceTokenizer(Tokenizer):
       Hugging Face's table leaves them out.
     - A word of more than 100 characters is `[UNK]` in both if it is ASCII or takes more than 300 bytes; others of
       101 to 150 characters, and words of 76 to 100 characters of four bytes (emoji), differ.
+    - Marks that are no accents but move in NFD (old Hangul's tones, music) keep their order: the op's table looks at
+      one character at a time.
 
     Attributes:
         vocabulary: The tokens in the order of their ids.

@@ -1,0 +1,126 @@
+"""Trainings that start from a preset: what they take from it, and that nothing needs it afterwards."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from textclf.config import Config
+from textclf.data import load_corpus
+from textclf.errors import ConfigError
+from textclf.models.bert import Bert
+from textclf.serving.classifier import load
+from textclf.serving.export import export
+from textclf.text.wordpiece import WordPieceTokenizer
+from textclf.training.check import check
+from textclf.training.run_directory import Run
+from textclf.training.train import train
+
+TEXTS = ["where is my PARCEL", "", "退款 money back", "late " * 50]
+
+
+@pytest.fixture
+def configure(tiny_config: Callable[..., Config], tiny_preset: Path) -> Callable[..., Config]:
+    """Make a config of a BERT with the preset; arguments are its options and its data's."""
+
+    def make(data: dict[str, Any] | None = None, **options: Any) -> Config:
+        values = tiny_config("training.learning_rate=0.001", "text.max_tokens=60").model_dump()
+        values["data"] |= data or {}
+        return Config.make(values | {"model": {"name": "bert", "preset": str(tiny_preset), **options}})
+
+    return make
+
+
+def test_nothing_needs_the_preset_after_the_training(
+    configure: Callable[..., Config], tiny_preset: Path, tmp_path: Path
+) -> None:
+    run = train(configure(long_texts="head+tail"), tmp_path / "run", report=False)
+    expected = run.probabilities(TEXTS)
+    shutil.rmtree(tiny_preset)
+    again = Run.load(run.path)
+    assert again.config.model == run.config.model
+    np.testing.assert_allclose(again.probabilities(TEXTS), expected, atol=1e-6)
+    exported = load(export(again, base=tmp_path / "saved_models"))
+    np.testing.assert_allclose(exported.probabilities(TEXTS), expected, atol=1e-6)
+
+
+def test_a_new_model_has_the_presets_weights(configure: Callable[..., Config], tiny_preset: Path) -> None:
+    import keras_hub
+
+    config = configure()
+    tokenizer = Bert.make_tokenizer(config, ["parcel"])
+    assert isinstance(tokenizer, WordPieceTokenizer)
+    model = Bert.create(config.model, tokenizer, 3, seed=1)
+    expected = keras_hub.models.BertBackbone.from_preset(str(tiny_preset))
+    for one, other in zip(model.backbone.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_frozen_encoder_gets_the_regression_that_scikit_learn_fits(
+    configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    config = configure(encoder="frozen", pooling="cls+mean")
+    run = train(config, tmp_path / "run", report=False)
+    fresh = Bert.create(config.model, run.tokenizer, len(run.labels), seed=1)
+    corpus = load_corpus(config.data, config.seed)
+
+    def features(texts: list[str]) -> np.ndarray:
+        return np.concatenate([fresh.features(run.tokenizer([text])).numpy() for text in texts])
+
+    peer = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    peer.fit(features(corpus.train.texts), corpus.train.labels)
+    np.testing.assert_allclose(run.probabilities(TEXTS), peer.predict_proba(features(TEXTS)), atol=1e-3)
+    np.testing.assert_allclose(Run.load(run.path).probabilities(TEXTS), run.probabilities(TEXTS), atol=1e-6)
+
+
+def test_a_frozen_encoder_with_two_classes(configure: Callable[..., Config], tmp_path: Path) -> None:
+    rows = [("parcel late", "a"), ("money back", "b"), ("courier", "a"), ("charged", "b")]
+    text = "text,label\n" + "".join(f"{text},{label}\n" for text, label in rows)
+    (tmp_path / "two.csv").write_text(text, encoding="utf-8")
+    source = str(tmp_path / "two.csv")
+    config = configure({"train": source, "dev": source, "test": None}, encoder="frozen")
+    run = train(config, tmp_path / "run", report=False)
+    assert run.scores("dev").accuracy == 1.0
+
+
+def test_frozen_layers_keep_the_presets_weights(configure: Callable[..., Config], tmp_path: Path) -> None:
+    config = configure(freeze_layers=1)
+    run = train(config, tmp_path / "run", report=False)
+    fresh = Bert.create(config.model, run.tokenizer, len(run.labels), seed=1)
+    for name, same in (("token_embedding", True), ("transformer_layer_0", True), ("transformer_layer_1", False)):
+        pairs = zip(
+            run.model.backbone.get_layer(name).get_weights(),
+            fresh.backbone.get_layer(name).get_weights(),
+            strict=True,
+        )
+        assert all(np.array_equal(one, other) for one, other in pairs) == same
+
+
+def test_more_frozen_layers_than_there_are_is_refused(configure: Callable[..., Config], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"model\.freeze_layers: expected at most the 2 layers of .*, got 3"):
+        train(configure(freeze_layers=3), tmp_path / "run", report=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_texts_that_the_vocabulary_does_not_fit_are_warned_of(
+    configure: Callable[..., Config], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        Bert.make_tokenizer(configure(), ["parcel late", "where is my parcel"])
+        assert not caplog.records
+        Bert.make_tokenizer(configure(), ["посылка", "где моя посылка"])
+    assert "of the tokens of the training texts are not in the vocabulary" in caplog.text
+
+
+def test_check_counts_word_pieces(configure: Callable[..., Config]) -> None:
+    found = check(configure())
+    tokenizer = Bert.make_tokenizer(configure(), [])
+    longest = tokenizer.lengths(load_corpus(configure().data, 1).train.texts).max()
+    assert found.splits["train"].lengths["max"] == longest
