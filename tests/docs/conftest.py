@@ -60,10 +60,10 @@ def workspace(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def _tiny(make: Callable[[type[Config], dict[str, Any]], Config]) -> Callable[[type[Config], dict[str, Any]], Config]:
     def tiny_make(config_class: type[Config], values: dict[str, Any]) -> Config:
-        model = values.get("model", "textcnn")
+        model = values.get("model") or "textcnn"
         model = {"name": model} if isinstance(model, str) else dict(model)
         if model.get("name", "textcnn") == "textcnn":
             model |= {"embedding_dim": 8, "num_filters": 4}
-        return make(config_class, values | {"model": model, "training": values.get("training", {}) | {"epochs": 1}})
+        return make(config_class, values | {"model": model, "training": (values.get("training") or {}) | {"epochs": 1}})
 
     return tiny_make

@@ -79,9 +79,22 @@ def test_the_tool_that_measures_the_tokenizer_runs(
     runpy.run_path(str(ROOT / "tools" / "tokenizer_speed.py"), run_name="__main__")
     printed = capsys.readouterr().out
     assert printed.startswith("4 texts of 6 characters on average")
-    assert [line.split()[:2] for line in printed.splitlines()[1:]] == [
-        [way, name] for way in ("eager", "tf.data") for name in ("textclf", "TextVectorization", "ratio")
+    words, word_pieces = (
+        [re.split(r"  +(?=[\d(])", line)[0].split() for line in part.splitlines()] for part in printed.split("\n\n")[1:]
+    )
+    assert words == [["words"], *_measured(["textclf", "TextVectorization"], ["textclf", "TextVectorization"])]
+    assert word_pieces == [
+        ["word", "pieces"],
+        *_measured(["textclf", "keras-hub", "tokenizers"], ["textclf", "keras-hub"]),
     ]
+
+
+def _measured(eagerly: list[str], in_tf_data: list[str]) -> list[list[str]]:
+    """Return how the lines for tokenizers begin: the speed of each, then the ratios of the first to the others."""
+    lines = []
+    for way, names in (("eager", eagerly), ("tf.data", in_tf_data)):
+        lines += [[way, name] for name in names] + [[way, "/", name] for name in names[1:]]
+    return lines
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ class Classifier:
         results: dict[str, Any] = json.loads((self.path / EXTRA / SCORES_FILE).read_text(encoding="utf-8"))
         return results
 
-    def predict(self, texts: Iterable[str | bytes], batch_size: int = 256) -> list[Prediction]:
+    def predict(self, texts: Iterable[str | bytes], batch_size: int = 64) -> list[Prediction]:
         """Classify texts.
 
         Args:
@@ -88,7 +88,7 @@ class Classifier:
         """
         return list(self.stream(texts, batch_size))
 
-    def stream(self, texts: Iterable[str | bytes], batch_size: int = 256) -> Iterator[Prediction]:
+    def stream(self, texts: Iterable[str | bytes], batch_size: int = 64) -> Iterator[Prediction]:
         """Yield a prediction a text as the texts come, holding one batch in memory; raises as `predict` does."""
         for batch in _batches(texts, batch_size):
             answer = self._ask(batch)
@@ -96,7 +96,7 @@ class Classifier:
                 every = dict(zip(self.labels, scores.tolist(), strict=True))
                 yield Prediction(label.decode(), float(score), every)
 
-    def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 256) -> NDArray[np.float32]:
+    def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 64) -> NDArray[np.float32]:
         """Return every label's score for each text, float32[texts, labels]; raises as `predict` does."""
         parts = [self._ask(batch)[SCORES] for batch in _batches(texts, batch_size)]
         return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
