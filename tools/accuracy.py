@@ -102,7 +102,9 @@ def _commit() -> str | None:
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
     """Return a recipe's name and values with its paths under `data`."""
-    values = load_config(RECIPES / f"{name}.yaml").model_dump(mode="json")
+    config = load_config(RECIPES / f"{name}.yaml")
+    # Of the data what the recipe says: it makes a difference whether it names a fold.
+    values = config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json", exclude_unset=True)}
     for section, field in (
         ("data", "train"),
         ("data", "dev"),

@@ -104,3 +104,6 @@ def test_a_recipe_is_measured_fold_by_fold(tmp_path: Path, monkeypatch: pytest.M
     assert min(measured["accuracy"]) == 1.0
     assert measured["seed"] == 1
     assert measured["config"] == accuracy.fingerprint("toy-linear")
+    (tmp_path / "toy-linear.yaml").write_text(recipe.replace("folds.txt", "folds.txt, fold: 1"), encoding="utf-8")
+    alone = accuracy.measure(*accuracy._recipe("toy-linear", tmp_path), seed=1)
+    assert alone["accuracy"] == measured["accuracy"][1:]
