@@ -112,6 +112,14 @@ def test_the_graph_calls_nothing_in_python(any_exported: Path) -> None:
     assert not compiled
 
 
+@pytest.mark.parametrize(("model", "path"), [("trained_run", "exported"), ("bert_run", "bert_exported")])
+def test_each_weight_is_written_once(model: str, path: str, request: pytest.FixtureRequest) -> None:
+    run, exported = request.getfixturevalue(model), request.getfixturevalue(path)
+    weights = tf.train.load_checkpoint(str(exported / "variables" / "variables"))
+    shapes = [shape for name, shape in weights.get_variable_to_shape_map().items() if "VARIABLE_VALUE" in name]
+    assert sum(int(np.prod(shape)) for shape in shapes) <= run.model.count_params()
+
+
 class WriteError(Exception):
     pass
 

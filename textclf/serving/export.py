@@ -96,7 +96,7 @@ def _write(run: Run, directory: Path) -> None:
     """Write the SavedModel and what stands beside its graph."""
     served = ServedClassifier(run.tokenizer, run.model, TASKS[run.config.task], run.labels)
     archive = keras.export.ExportArchive()
-    archive.track(run.model)
+    # Of the model, the archive finds the variables by itself; one that is told to track it writes them twice.
     archive.track(run.tokenizer)
     archive.add_endpoint(SERVING_DEFAULT, served.serving_default, input_signature=INPUT)
     archive.write_out(str(directory), options=tf.saved_model.SaveOptions(), verbose=False)
