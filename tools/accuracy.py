@@ -14,6 +14,7 @@ import argparse
 import fnmatch
 import hashlib
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -65,9 +66,15 @@ def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
         "macro_f1": [results["scores"]["test"]["macro"]["f1"] for results in runs],
         "dev_accuracy": [results["scores"]["dev"]["accuracy"] for results in runs],
         "seconds": [results["seconds"] for results in runs],
+        "texts_per_second": [_median_speed(results["history"]) for results in runs],
         "peak_mb": max(results["peak_mb"] for results in runs),
         "parameters": runs[0]["parameters"],
     }
+
+
+def _median_speed(history: list[dict[str, Any]]) -> float | None:
+    """Return the training's texts per second; None for a model that is not learnt in steps."""
+    return statistics.median(record["examples_per_second"] for record in history) if history else None
 
 
 def fingerprint(name: str) -> str:

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from textclf.config import notation
+from textclf.config.data import DataConfig
 from textclf.config.fields import field_at
 from textclf.config.run import Config
 from textclf.errors import ConfigError
@@ -35,6 +36,15 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     """
     values = _read_yaml(Path(path)) if path is not None else {}
     return Config.make(override(values, overrides))
+
+
+def load_data_config(path: str | Path) -> DataConfig:
+    """Read the data section of a config file; its model's class need not be known here.
+
+    Raises:
+        ConfigError: The file is missing or no YAML mapping, or its data section does not fit.
+    """
+    return Config.make({"data": _read_yaml(Path(path)).get("data")}).data
 
 
 def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from numpy.typing import NDArray
 
 from textclf.config import Config, DataConfig, load_config
+from textclf.config.files import load_data_config
 from textclf.errors import ExportError
 from textclf.serving.export import EXTRA, version_number, versions
 from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
@@ -64,7 +65,7 @@ class Classifier:
     @cached_property
     def data_config(self) -> DataConfig:
         """How the run's data was written. Unlike `config` it does not ask for the model's class to be known here."""
-        return load_config(self.path / EXTRA / CONFIG_FILE, ["model=linear"]).data
+        return load_data_config(self.path / EXTRA / CONFIG_FILE)
 
     @cached_property
     def results(self) -> dict[str, Any]:
