@@ -102,6 +102,12 @@ TINY_BERT = {
 
 
 @pytest.fixture(scope="session")
+def tiny_bert() -> dict[str, Any]:
+    """The options of a BERT without a preset that reads long texts in windows."""
+    return TINY_BERT
+
+
+@pytest.fixture(scope="session")
 def bert_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
     """As `trained_run`, of a BERT without a preset that reads long texts in windows."""
     from textclf.training.train import train

@@ -30,8 +30,8 @@ def page() -> str:
     tables = [
         _section("The run", "", Config),
         _section("`data`", "data", DataConfig),
-        _section("`text`", "text", TextConfig),
         *(_section(f"`model: {name}`", "model", model_config_class(name)) for name in MODELS),
+        _section("`text`", "text", TextConfig),
         _section("`training`", "training", TrainingConfig),
     ]
     parts = {"command": " ".join(f"--set {text}" for text in WRONG), "error": _error(), "tables": "\n\n".join(tables)}

@@ -1,5 +1,6 @@
 """What the pages say is so: links, targets, tables, outputs and the generated page."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -50,6 +51,14 @@ def test_examples_of_formats(name: str, tmp_path: Path) -> None:
     assert all(isinstance(row, Example) for row in rows)
     assert [row.label for row in rows[:2] if isinstance(row, Example)] == ["delivery", "refund"]
     assert len(example[1].splitlines()) == 3
+
+
+def test_the_scores_in_the_readme_are_those_measured() -> None:
+    measured = {row["recipe"]: f"{row['mean']:.1f} %" for row in json.loads(page("docs/results.json"))}
+    for name in ("trec6", "banking77"):
+        (row,) = re.findall(rf"^\| {name} .*$", page("README.md"), re.MULTILINE)
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:]
+        assert cells == [measured[f"{name}-{model}"] for model in ("textcnn", "bert_minilm", "linear")]
 
 
 def test_every_problem_of_a_row_is_explained() -> None:

@@ -50,6 +50,12 @@ def test_a_batch_of_no_texts_has_no_windows() -> None:
     assert (windows.shape[0], rows.shape[0]) == (0, 0)
 
 
+def test_rows_without_tokens_are_empty_windows() -> None:
+    windows, rows = cut_windows(tf.zeros([2, 0], tf.int32), 10, 8, CLS, SEP)
+    assert windows.numpy().tolist() == [[CLS, SEP]] * 2
+    assert rows.numpy().tolist() == [0, 1]
+
+
 def test_a_short_text_is_the_row_that_it_was() -> None:
     ids = batch_of([[5, 6], [7, 8, 9]])
     windows, rows = cut_windows(ids, 16, 4, CLS, SEP)

@@ -53,10 +53,13 @@ def test_scores_are_those_before_the_export_of_other_models(
     check_equal_everywhere(run, export(run.path, base=tmp_path))
 
 
+@pytest.mark.parametrize("model", ["textcnn", "bert"])
 def test_scores_are_those_before_the_export_in_mixed_precision(
-    tiny_config: Callable[..., Config], tmp_path: Path
+    model: str, tiny_config: Callable[..., Config], tiny_bert: dict[str, Any], tmp_path: Path
 ) -> None:
-    run = train(tiny_config("training.mixed_precision=bfloat16"), tmp_path / "run", report=False)
+    values = tiny_config("training.mixed_precision=bfloat16").model_dump()
+    config = Config.make(values | ({"model": tiny_bert} if model == "bert" else {}))
+    run = train(config, tmp_path / "run", report=False)
     assert run.model.compute_dtype == "bfloat16"
     check_equal_everywhere(run, export(run, base=tmp_path / "saved_models"))
 
@@ -88,7 +91,12 @@ def test_the_signature_is_the_contract(any_exported: Path) -> None:
     }
 
 
-def test_labels_config_and_scores_stand_beside_the_graph(trained_run: Run, exported: Path) -> None:
+RUNS = pytest.mark.parametrize(("model", "path"), [("trained_run", "exported"), ("bert_run", "bert_exported")])
+
+
+@RUNS
+def test_labels_config_and_scores_stand_beside_the_graph(model: str, path: str, request: pytest.FixtureRequest) -> None:
+    trained_run, exported = request.getfixturevalue(model), request.getfixturevalue(path)
     assert names(exported) >= {"saved_model.pb", "variables", EXTRA}
     assert names(exported / EXTRA) == {"labels.json", "config.yaml", "scores.json"}
     assert json.loads((exported / EXTRA / "labels.json").read_text(encoding="utf-8")) == trained_run.labels
@@ -112,7 +120,7 @@ def test_the_graph_calls_nothing_in_python(any_exported: Path) -> None:
     assert not compiled
 
 
-@pytest.mark.parametrize(("model", "path"), [("trained_run", "exported"), ("bert_run", "bert_exported")])
+@RUNS
 def test_each_weight_is_written_once(model: str, path: str, request: pytest.FixtureRequest) -> None:
     run, exported = request.getfixturevalue(model), request.getfixturevalue(path)
     weights = tf.train.load_checkpoint(str(exported / "variables" / "variables"))

@@ -38,10 +38,11 @@ def configure(tiny_config: Callable[..., Config], tiny_preset: Path) -> Callable
     return make
 
 
+@pytest.mark.parametrize("options", [{"long_texts": "head+tail"}, {"lora_rank": 2}], ids=str)
 def test_nothing_needs_the_preset_after_the_training(
-    configure: Callable[..., Config], tiny_preset: Path, tmp_path: Path
+    configure: Callable[..., Config], tiny_preset: Path, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    run = train(configure(long_texts="head+tail"), tmp_path / "run", report=False)
+    run = train(configure(**options), tmp_path / "run", report=False)
     expected = run.probabilities(TEXTS)
     shutil.rmtree(tiny_preset)
     again = Run.load(run.path)
@@ -119,8 +120,18 @@ def test_texts_that_the_vocabulary_does_not_fit_are_warned_of(
     assert "of the tokens of the training texts are not in the vocabulary" in caplog.text
 
 
+def test_a_rate_of_another_model_is_warned_of(
+    configure: Callable[..., Config], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        train(configure(freeze_layers=2), tmp_path / "run", report=False)  # the tiny config's rate is 0.001
+    assert "with which pretrained weights are mostly forgotten" in caplog.text
+
+
 def test_check_counts_word_pieces(configure: Callable[..., Config]) -> None:
     found = check(configure())
     tokenizer = Bert.make_tokenizer(configure(), [])
+    assert isinstance(tokenizer, WordPieceTokenizer)
     longest = tokenizer.lengths(load_corpus(configure().data, 1).train.texts).max()
     assert found.splits["train"].lengths["max"] == longest
+    assert Bert.token_counter(configure(), [])(["parcel late", "\u200b"]).tolist() == [4, 0]

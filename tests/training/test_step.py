@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from textclf.config.training import TrainingConfig
+from textclf.models.bert import Bert
 from textclf.models.tasks import SingleLabel
 from textclf.training.optimizer import make_optimizer
 from textclf.training.step import TrainStep
@@ -111,6 +112,12 @@ def test_updates_equal_adamw_in_float64(
         np.testing.assert_allclose(variable.numpy(), weights, atol=2e-5, err_msg=variable.path)
 
 
+@pytest.fixture(scope="module")
+def two_devices() -> tf.distribute.Strategy:
+    """One strategy for all tests: two of them number their all-reduces alike, and mix up tensors of other shapes."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
 def on_two_devices(strategy: tf.distribute.Strategy, step: TrainStep, batch: Batch, cut: int) -> tuple[float, float]:
     """Take a step with the first `cut` texts on one device and the others on the other."""
     parts = [slice(0, cut), slice(cut, None)]
@@ -127,7 +134,7 @@ def on_two_devices(strategy: tf.distribute.Strategy, step: TrainStep, batch: Bat
 @pytest.mark.parametrize("clip_norm", [0.0, 0.1])
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 def test_two_devices_equal_one_on_even_and_uneven_splits(
-    prepare: Callable[..., Any], batch: Batch, clip_norm: float, l2: float
+    prepare: Callable[..., Any], batch: Batch, two_devices: tf.distribute.Strategy, clip_norm: float, l2: float
 ) -> None:
     prepared = prepare(*NO_DROPOUT, f"model.l2={l2}")
     config = settings(clip_norm=clip_norm, weight_decay=0.1)
@@ -136,14 +143,36 @@ def test_two_devices_equal_one_on_even_and_uneven_splits(
     step = one_device(single, config)
     expected = [tuple(map(float, step(*map(tf.constant, batch)))) for _ in range(3)]
 
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
+    with two_devices.scope():
         mirrored = prepared.model()
         step = one_device(mirrored, config)
-    found = [on_two_devices(strategy, step, batch, cut) for cut in (5, 3, 9)]
+    found = [on_two_devices(two_devices, step, batch, cut) for cut in (5, 3, 9)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
         np.testing.assert_allclose(two.numpy(), one.numpy(), atol=1e-6, err_msg=one.path)
+
+
+def test_uneven_batches_of_a_bert_on_two_devices_give_the_weights_of_one(two_devices: tf.distribute.Strategy) -> None:
+    config = settings(clip_norm=0.1, weight_decay=0.3)
+    sizes = {"vocabulary_size": 30, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+    options = {"dropout": 0.0, "encoder_dropout": 0.0, "layer_decay": 0.5, "pooling": "cls+mean"}
+    random = np.random.default_rng(1)
+    batch = random.integers(4, 30, (8, 6)).astype(np.int32), random.integers(0, 3, 8).astype(np.int32)
+
+    def new() -> Any:
+        keras.utils.set_random_seed(1)
+        return Bert(sizes, "gelu", (2, 3), 3, options)
+
+    single = new()
+    step = one_device(single, config)
+    expected = [tuple(map(float, step(*map(tf.constant, batch)))) for _ in range(2)]
+    with two_devices.scope():
+        mirrored = new()
+        step = one_device(mirrored, config)
+    found = [on_two_devices(two_devices, step, batch, cut) for cut in (5, 3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
+        np.testing.assert_allclose(two.numpy(), one.numpy(), atol=2e-6, err_msg=one.path)
 
 
 def test_a_weight_that_the_loss_does_not_depend_on_stays(new_model: Callable[[], Any], batch: Batch) -> None:

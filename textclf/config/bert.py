@@ -5,6 +5,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from textclf.config.section import ModelOptions, NonNegativeInt, Portion, PositiveInt
+from textclf.config.training import TrainingConfig
+
+_FINE_TUNING, _LOW_RANK, _FROM_NOTHING = 1e-4, 1e-3, 5e-4
+_TOO_HIGH = 5e-4
+_FREEZING = ("freeze_embeddings", "freeze_layers", "lora_rank")
+_OF_TRAINING = (*_FREEZING, "layer_decay", "dropout", "encoder_dropout")
+_OF_NEW_ENCODERS = ("num_layers", "hidden_dim", "num_heads", "intermediate_dim", "vocabulary_size", "lowercase")
 
 
 class BertConfig(ModelOptions):
@@ -24,7 +31,7 @@ class BertConfig(ModelOptions):
     """The same inside the encoder, its attention weights included."""
     long_texts: Literal["head", "head+tail", "windows"] = "head"
     """What becomes of texts that are too long: their beginning stays up to `text.max_tokens`, their beginning and end,
-    or they are read up to `text.max_tokens` in windows that overlap."""
+    or they are read up to `text.max_tokens` (then 512 by default) in windows that overlap."""
     window: Annotated[int, Field(ge=8)] = 128
     """Length of a window, in tokens with [CLS] and [SEP]; counts only with windows."""
     stride: PositiveInt = 96
@@ -60,45 +67,70 @@ class BertConfig(ModelOptions):
     lowercase: bool = True
     """Whether case and accents are folded before word pieces are learnt and looked up."""
 
-    def training_defaults(self) -> dict[str, Any]:
-        """Return a fine-tuning recipe, or one that starts from nothing."""
-        shared = {"batch_size": 32, "warmup": 0.1, "weight_decay": 0.01}
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Return a fine-tuning recipe, or one that starts from nothing; windows are for texts that are long."""
+        windows = self.long_texts == "windows"
+        training: dict[str, Any] = {"batch_size": 16 if windows else 32, "warmup": 0.1, "weight_decay": 0.01}
         if self.preset is None:
-            return shared | {"epochs": 15, "learning_rate": 5e-4}
-        return shared | {"epochs": 4, "learning_rate": 1e-4, "patience": 0}
+            training |= {"epochs": 15, "learning_rate": _FROM_NOTHING}
+        else:
+            rate = _LOW_RANK if self.lora_rank else _FINE_TUNING
+            training |= {"epochs": 4, "learning_rate": rate, "patience": 0}
+        return {"training": training, "text": {"max_tokens": 512} if windows else {}}
+
+    def doubts(self, training: TrainingConfig) -> list[str]:
+        """Return a warning if the learning rate would shake the pretrained weights out."""
+        if self.preset is None or self.lora_rank or self.encoder == "frozen" or training.learning_rate < _TOO_HIGH:
+            return []
+        return [
+            f"training.learning_rate is {training.learning_rate}, with which pretrained weights are mostly forgotten; "
+            f"{_FINE_TUNING} is this model's default. If the config was written for another model, take "
+            f"{', '.join(self.defaults()['training'])} out of its training section."
+        ]
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "BertConfig":
-        if self.hidden_dim % self.num_heads:
+        if self.preset is None and self.hidden_dim % self.num_heads:
             raise ValueError(
                 f"expected hidden_dim to be a multiple of num_heads, got hidden_dim={self.hidden_dim}, "
                 f"num_heads={self.num_heads}"
             )
-        if self.long_texts == "windows" and self.stride > self.window - 2:
+        least, most = self.window // 4, self.window - 2
+        if self.long_texts == "windows" and not least <= self.stride <= most:
             raise ValueError(
-                f"expected stride to be at most window - 2, so that no token falls between two windows; got "
-                f"stride={self.stride}, window={self.window}"
+                f"expected a stride from window / 4, so that no token is read more than four times, to window - 2, so "
+                f"that none falls between two windows; got stride={self.stride}, window={self.window}"
             )
         return self
 
     @model_validator(mode="after")
     def _something_is_trained(self) -> "BertConfig":
-        kept = [f"{name}={value}" for name, value in self._kept().items() if value]
         if self.encoder == "frozen" and self.preset is None:
             raise ValueError("encoder=frozen needs a preset: the encoder would stay at its random first weights")
-        if self.preset is None and kept:
-            raise ValueError(f"{kept[0]} needs a preset: what is frozen would stay at its random first weights")
-        if self.encoder == "frozen" and kept:
-            raise ValueError(f"{kept[0]} and encoder=frozen exclude each other: nothing of a frozen encoder is trained")
+        if self.encoder == "frozen" and self.window_pooling == "max":
+            raise ValueError("window_pooling=max needs encoder=trained: the regression is fitted on means of windows")
         if self.lora_rank and (self.freeze_embeddings or self.freeze_layers):
             raise ValueError(
                 "lora_rank freezes all of the encoder but its updates; take freeze_embeddings and freeze_layers out"
             )
         return self
 
-    def _kept(self) -> dict[str, int]:
-        return {
-            "freeze_embeddings": self.freeze_embeddings,
-            "freeze_layers": self.freeze_layers,
-            "lora_rank": self.lora_rank,
-        }
+    @model_validator(mode="after")
+    def _every_choice_counts(self) -> "BertConfig":
+        """Refuse what somebody chose and nothing would come of."""
+        for counts, condition, names in (
+            (self.preset is None, "without a preset, whose own it has", _OF_NEW_ENCODERS),
+            (
+                self.preset is not None,
+                "with a preset: what is frozen would stay at its random first weights",
+                _FREEZING,
+            ),
+            (self.encoder == "trained", "with encoder=trained: nothing of a frozen encoder is trained", _OF_TRAINING),
+            (self.encoder == "frozen", "with encoder=frozen", ("inverse_regularization", "max_iterations")),
+            (self.long_texts == "windows", "with long_texts=windows", ("window", "stride", "window_pooling")),
+        ):
+            for name in names:
+                value = getattr(self, name)
+                if not counts and value != type(self).model_fields[name].default:
+                    raise ValueError(f"{name}={value} counts only {condition}")
+        return self

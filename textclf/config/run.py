@@ -43,25 +43,25 @@ class Config(Section):
     """Seed of everything random: splits, first weights, the order of the texts, dropout."""
     data: DataConfig
     """Where the texts come from."""
-    text: TextConfig = TextConfig()
-    """How texts become tokens."""
     model: SerializeAsAny[ModelOptions] = TextCNNConfig()
     """The model: its name alone, or a mapping with `name` and the model's options."""
+    text: TextConfig = Field(default_factory=TextConfig, validate_default=True)
+    """How texts become tokens."""
     training: TrainingConfig = Field(default_factory=TrainingConfig, validate_default=True)
     """How the model learns; some of its defaults are the model's."""
 
     _name_is_a_folders = field_validator("name")(check_name)
 
-    @field_validator("training", mode="before")
+    @field_validator("text", "training", mode="before")
     @classmethod
     def _defaults_of_the_model(cls, value: Any, info: ValidationInfo) -> Any:
         """Let the model say what stands where nobody has said anything."""
         model = info.data.get("model")  # missing if it was refused
-        if isinstance(value, TrainingConfig):
+        if isinstance(value, TextConfig | TrainingConfig):
             value = {name: getattr(value, name) for name in value.model_fields_set}
         if model is None or not isinstance(value, dict):
             return value
-        return model.training_defaults() | value
+        return model.defaults().get(str(info.field_name), {}) | value
 
     @field_validator("model", mode="before")
     @classmethod

@@ -36,6 +36,11 @@ class ModelOptions(Section):
     name: str
     """The model."""
 
-    def training_defaults(self) -> dict[str, Any]:
-        """Return the fields of `training` whose defaults are others for this model, with their values."""
+    def defaults(self) -> dict[str, dict[str, Any]]:
+        """Return the fields of `text` and `training` whose defaults are others for this model, by section."""
         return {}
+
+    def doubts(self, training: Any) -> list[str]:
+        """Return warnings of what a `TrainingConfig` would hardly learn anything good with."""
+        del training
+        return []

@@ -13,7 +13,9 @@ from textclf.config import Config
 from textclf.config.bert import BertConfig
 from textclf.data.optional import import_optional
 from textclf.errors import ConfigError
+from textclf.models import bert_tokens
 from textclf.models.base import TextModel
+from textclf.models.bert_tokens import LONGEST_NEW
 from textclf.models.frozen import encode_features, fit_head
 from textclf.models.pretrained import find_pretrained, set_activation
 from textclf.models.windows import cut_windows
@@ -23,17 +25,14 @@ from textclf.text.wordpiece import WordPieceTokenizer
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_NEW = 512
-_SHARE_UNKNOWN = 0.05
-_TEXTS_TRIED = 1000
-
 
 @keras.saving.register_keras_serializable(package="textclf")
 class Bert(TextModel):
     """keras-hub's `BertBackbone`, pooled states, dropout, dense.
 
     Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding",
-    https://arxiv.org/abs/1810.04805. What stands after the first `[SEP]` of a row is the second text of a pair.
+    https://arxiv.org/abs/1810.04805. What stands after the first `[SEP]` of a row is the second text of a pair; read in
+    windows, pairs are not told apart.
 
     Args:
         backbone: Sizes: the arguments of `keras_hub.models.BertBackbone` but for `dropout`, `dtype` and `name`.
@@ -67,37 +66,25 @@ class Bert(TextModel):
         hub = import_optional("keras_hub", "bert", "BERT")
         self.backbone = hub.models.BertBackbone(**self.sizes, dropout=config.encoder_dropout, dtype=self.dtype_policy)
         set_activation(self.backbone, activation)
-        self.dropout = keras.layers.Dropout(config.dropout)
         # In float32 whatever the encoder computes in: a thousandth is much between two logits.
+        self.dropout = keras.layers.Dropout(config.dropout, dtype="float32")
         self.head = keras.layers.Dense(num_classes, dtype="float32", name="head")
         self.build((None, None))
 
     @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
-        """Return the preset's tokenizer, or one whose word pieces are learnt from the training texts.
-
-        Raises:
-            ConfigError: The preset cannot be found, or the texts give no vocabulary.
-        """
-        options: Any = config.model
-        cut: dict[str, Any] = _cut(config)
-        if options.preset is None:
-            size, lowercase = options.vocabulary_size, options.lowercase
-            return WordPieceTokenizer.learn(texts, vocabulary_size=size, lowercase=lowercase, **cut)
-        found = find_pretrained(options.preset)
-        tokenizer = WordPieceTokenizer(found.vocabulary, lowercase=found.lowercase, **cut)
-        _warn_of_unknown(tokenizer, texts, options.preset)
-        return tokenizer
+        """Return the preset's tokenizer, or one that is learnt; see `textclf.models.bert_tokens`."""
+        return bert_tokens.make_tokenizer(config, texts)
 
     @classmethod
     def load_tokenizer(cls, directory: Path, config: Config) -> Tokenizer:
         """Return the tokenizer that was saved into a run's directory; the preset is not asked for again."""
-        return WordPieceTokenizer.load(directory, **_cut(config))
+        return bert_tokens.load_tokenizer(directory, config)
 
     @classmethod
     def token_counter(cls, config: Config, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
         """Return what counts word pieces, with `[CLS]` and `[SEP]`, and 0 for a text that has none."""
-        tokenizer = cls.make_tokenizer(config, texts)
+        tokenizer = bert_tokens.make_tokenizer(config, texts)
 
         def count(others: Sequence[str]) -> np.ndarray:
             lengths = tokenizer.lengths(others)
@@ -113,27 +100,22 @@ class Bert(TextModel):
             ConfigError: The preset cannot be found or read, or its encoder is too short or too shallow for the options.
         """
         del seed  # all that is drawn is Keras' own first weights
+        if not isinstance(tokenizer, WordPieceTokenizer):
+            raise TypeError(f"expected a WordPieceTokenizer, as `make_tokenizer` gives, got {type(tokenizer).__name__}")
         special_ids = (tokenizer.cls_id, tokenizer.sep_id)
         if options.preset is None:
-            logger.warning(
-                "BERT learns from the training texts alone, since model.preset is not set. Pretrained weights reach "
-                "more, in fewer epochs: docs/models.md says where they come from."
-            )
-            names = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
-            sizes = {name: getattr(options, name) for name in names}
-            sizes |= {"vocabulary_size": len(tokenizer.vocabulary), "max_sequence_length": _LONGEST_NEW}
-            _check_length(options, tokenizer.max_tokens, _LONGEST_NEW)
-            return cls(sizes, "gelu", special_ids, num_classes, options.model_dump())
+            bert_tokens.check_length(options, tokenizer.max_tokens, LONGEST_NEW)
+            return cls(_new_sizes(options, tokenizer), "gelu", special_ids, num_classes, options.model_dump())
         found = find_pretrained(options.preset)
         sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
-        _check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
+        bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
         if options.freeze_layers > sizes["num_layers"]:
             raise ConfigError(
                 f"model.freeze_layers: expected at most the {sizes['num_layers']} layers of '{options.preset}', "
                 f"got {options.freeze_layers}."
             )
         model = cls(sizes, found.activation, special_ids, num_classes, options.model_dump())
-        model.backbone.set_weights(found.load_backbone().get_weights())
+        found.load_into(model.backbone)
         model.freeze()
         return model
 
@@ -158,7 +140,7 @@ class Bert(TextModel):
         """Keep what the options say from being trained, and the pooler where nothing is told by it."""
         options, backbone = self.options, self.backbone
         if options.lora_rank:
-            backbone.enable_lora(options.lora_rank)
+            _add_low_rank_updates(backbone, options.lora_rank)
         frozen = []
         if options.freeze_embeddings or options.freeze_layers:
             frozen += [backbone.token_embedding, backbone.position_embedding, backbone.segment_embedding]
@@ -185,7 +167,7 @@ class Bert(TextModel):
         return self._logits(self.features(ids, training), training)  # (batch, num_classes)
 
     def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Return the pooled states, float[batch, hidden_dim], twice as wide for `cls+mean`; the mean of windows."""
+        """Return the pooled states, float32[batch, hidden_dim], twice as wide for `cls+mean`; the mean of windows."""
         if self.options.long_texts != "windows":
             return self._pooled(ids, training)
         windows, rows = self._windows(ids)
@@ -196,10 +178,10 @@ class Bert(TextModel):
         return cut_windows(ids, self.options.window, self.options.stride, self.cls_id, self.sep_id)
 
     def _logits(self, features: tf.Tensor, training: bool) -> tf.Tensor:
-        return self.head(self.dropout(tf.cast(features, tf.float32), training=training))
+        return self.head(self.dropout(features, training=training))
 
     def _pooled(self, ids: tf.Tensor, training: bool) -> tf.Tensor:
-        """Return the pooled states, float[rows, features], of ids, int32[rows, time]."""
+        """Return the pooled states, float32[rows, features], of ids, int32[rows, time]."""
         # A batch of no texts has no time either, but the first position is asked for.
         ids = tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
         is_token = ids != PADDING_ID  # (rows, time)
@@ -212,7 +194,7 @@ class Bert(TextModel):
         outputs = self.backbone(inputs, training=training)
         parts = []
         if "cls" in self.options.pooling:
-            parts.append(outputs["pooled_output"])  # (rows, hidden_dim)
+            parts.append(tf.cast(outputs["pooled_output"], tf.float32))  # (rows, hidden_dim)
         if "mean" in self.options.pooling:
             parts.append(_mean(outputs["sequence_output"], is_token))  # (rows, hidden_dim)
         return tf.concat(parts, axis=1)
@@ -243,41 +225,29 @@ class Bert(TextModel):
         }
 
 
+def _add_low_rank_updates(backbone: Any, rank: int) -> None:
+    """Let nothing be trained but low-rank updates of queries and values; keras-hub trains their biases too."""
+    backbone.enable_lora(rank)
+    for variable in backbone.trainable_variables:
+        variable.trainable = "lora" in variable.name
+
+
 def _mean(states: tf.Tensor, is_token: tf.Tensor) -> tf.Tensor:
-    """Return the mean of the tokens' states, float[rows, hidden_dim], of float[rows, time, hidden_dim]."""
-    weights = tf.cast(is_token, states.dtype)[:, :, tf.newaxis]  # (rows, time, 1)
-    return tf.math.divide_no_nan(tf.reduce_sum(states * weights, axis=1), tf.reduce_sum(weights, axis=1))
+    """Return the mean of the tokens' states, float32[rows, hidden_dim], of float[rows, time, hidden_dim].
+
+    The sum is in float32 whatever the states are in: bfloat16 cannot count beyond 256.
+    """
+    weights = tf.cast(is_token, tf.float32)[:, :, tf.newaxis]  # (rows, time, 1)
+    total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, axis=1)  # (rows, hidden_dim)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=1))
 
 
-def _cut(config: Config) -> dict[str, Any]:
-    """Return how long a row of ids is and what stays of a longer one; windows are cut from it in the model."""
-    options: Any = config.model
-    return {
-        "max_tokens": config.text.max_tokens,
-        "keep": "head" if options.long_texts == "windows" else options.long_texts,
-    }
-
-
-def _check_length(options: BertConfig, max_tokens: int, longest: int) -> None:
-    """Refuse rows that are longer than the encoder has positions."""
-    name, length = (
-        ("model.window", options.window) if options.long_texts == "windows" else ("text.max_tokens", max_tokens)
+def _new_sizes(options: BertConfig, tokenizer: Tokenizer) -> dict[str, Any]:
+    """Return the sizes of an encoder that learns from the training texts alone, and say that it does."""
+    logger.warning(
+        "BERT learns from the training texts alone, since model.preset is not set. Pretrained weights reach more, in "
+        "fewer epochs: docs/bert.md says where they come from."
     )
-    if length > longest:
-        raise ConfigError(
-            f"{name}: expected at most {longest}, which is what this BERT can read at once, got {length}. "
-            "Lower it, or read long texts in windows (model.long_texts=windows)."
-        )
-
-
-def _warn_of_unknown(tokenizer: WordPieceTokenizer, texts: Sequence[str], preset: str) -> None:
-    """Say so if the preset's vocabulary does not fit the texts: the wrong language is seen by this."""
-    ids = tokenizer.encode(texts[:_TEXTS_TRIED]).flat_values.numpy()
-    share = float(np.mean(ids == tokenizer.vocabulary.index("[UNK]"))) if len(ids) else 0.0
-    if share > _SHARE_UNKNOWN:
-        logger.warning(
-            "%.0f %% of the tokens of the training texts are not in the vocabulary of '%s'. Take a preset of the "
-            "texts' language.",
-            100 * share,
-            preset,
-        )
+    names = ("num_layers", "num_heads", "hidden_dim", "intermediate_dim")
+    sizes = {name: getattr(options, name) for name in names}
+    return sizes | {"vocabulary_size": len(tokenizer.vocabulary), "max_sequence_length": LONGEST_NEW}

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, did_you_mean, listing
@@ -31,14 +31,29 @@ WAYS_TO_WEIGHTS = f"""One of these helps:
 --local-dir bert` (Hugging Face)
      `python -c "import kagglehub; print(kagglehub.model_download('keras/bert/keras/bert_base_zh'))"` (Kaggle)
  - make the hub reachable: HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of Hugging Face; what this run
-   fetched elsewhere is read from copies of its HF_HOME (then HF_HUB_OFFLINE=1) and KAGGLEHUB_CACHE
+   fetched elsewhere is read from copies of its HF_HOME and KAGGLEHUB_CACHE
  - leave preset out: the BERT is trained from scratch"""
+
+
+class _Files(NamedTuple):
+    """Files of a preset on a hub.
+
+    Attributes:
+        asked: Patterns of those asked for.
+        enough: Groups of files, of which one is enough where it is not known which of them a repository has.
+    """
+
+    asked: tuple[str, ...]
+    enough: tuple[tuple[str, ...], ...] = ()
 
 
 def preset_directory(preset: str, *, weights: bool) -> Path:
     """Return the absolute directory with a preset's files, fetched from its hub if need be.
 
-    What is here already never touches the network. A hub that does not answer is given up after two minutes.
+    What is here is enough: a directory, and what was downloaded before from Hugging Face, or from Kaggle under a handle
+    with a version, is used without asking the network. Kaggle's library asks for the newest version of a handle that
+    has none. A hub that does not answer for the small files is given up after two minutes; one that falls silent during
+    the weights is given up when its own library does so.
 
     Args:
         preset: `minilm`, a local directory, `hf://owner/name`, `kaggle://owner/model/keras/name` or a handle of
@@ -52,7 +67,7 @@ def preset_directory(preset: str, *, weights: bool) -> Path:
     local = _local_directory(preset)
     directory = local or _fetched(preset, weights)
     if local or weights:
-        _check_weights(directory)
+        _check_weights(directory, ways_out="" if local else f"\n{WAYS_TO_WEIGHTS}")
     if weights and preset == MINILM:
         _check_sha256(directory / SAFETENSORS[0], MINILM_SHA256)
     return directory
@@ -87,12 +102,12 @@ def _local_directory(preset: str) -> Path | None:
     if "/" not in preset:
         return None
     addresses = {1: f"hf://{preset}", 3: f"kaggle://{preset}"}
-    address = addresses.get(preset.count("/")) if preset[0] not in "./~" else None
+    address = addresses.get(preset.count("/")) if preset[0] not in "./~" and ":" not in preset else None
     hint = f" Did you mean '{address}'?" if address else ""
     raise ConfigError(f"model.preset: there is no directory '{directory}'.{hint}")
 
 
-def _check_weights(directory: Path) -> None:
+def _check_weights(directory: Path, ways_out: str) -> None:
     """Refuse a directory without weights that can be read, before any work is spent on it."""
     expected = SAFETENSORS + KERAS_WEIGHTS
     if first_file(directory, expected):
@@ -105,7 +120,7 @@ def _check_weights(directory: Path) -> None:
             "them runs what their maker put in. If you trust them, convert them once, where transformers and torch "
             f"are installed:\n  {resave_command(directory)}"
         )
-    raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{directory}', found none.")
+    raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{directory}', found none.{ways_out}")
 
 
 def _check_sha256(path: Path, expected: str) -> None:
@@ -126,11 +141,11 @@ def _fetched(preset: str, weights: bool) -> Path:
     """Return the directory of a hub's cache with a preset's files, downloading those that are not there yet."""
     handle = _hub_handle(preset)
     scheme, _, name = handle.partition("://")
-    module, download, small_files, weight_files = _HUBS[scheme]
+    module, fetch, small, heavy = _HUBS[scheme]
     hub = import_optional(module, "bert", f"The preset '{preset}'")
     try:
-        directory = _within(_ANSWER_SECONDS, lambda: download(hub, name, small_files))
-        return (download(hub, name, weight_files) if weights else directory).resolve()
+        directory = _within(_ANSWER_SECONDS, lambda: fetch(hub, name, small))
+        return (fetch(hub, name, heavy) if weights else directory).resolve()
     except Exception as error:  # each hub has its own family of errors, and requests and httpx have theirs
         said = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
         raise ConfigError(f"model.preset: {handle} could not be fetched ({said}).\n{WAYS_TO_WEIGHTS}") from error
@@ -170,12 +185,36 @@ def _hub_handle(preset: str) -> str:
     return str(presets[preset]["kaggle_handle"])
 
 
-def _from_hugging_face(hub: Any, name: str, files: tuple[str, ...]) -> Path:
-    return Path(hub.snapshot_download(name, allow_patterns=list(files)))
+def _from_hugging_face(hub: Any, name: str, files: _Files) -> Path:
+    kept = _kept_of_hugging_face(hub, name, files)
+    if kept is None:
+        # Asked first, for an error if the hub is silent: `snapshot_download` would make do with a part that is here,
+        # and a part may lack what says that a BERT is cased.
+        hub.model_info(name)
+        kept = Path(hub.snapshot_download(name, allow_patterns=list(files.asked)))
+    return kept
 
 
-def _from_kaggle(hub: Any, name: str, files: tuple[str, ...]) -> Path:
-    paths = [Path(hub.model_download(name, file)) for file in files]
+def _kept_of_hugging_face(hub: Any, name: str, files: _Files) -> Path | None:
+    """Return the directory of a repository in the cache if all files are there; the network is not asked."""
+    try:
+        directory = Path(hub.snapshot_download(name, allow_patterns=list(files.asked), local_files_only=True))
+    except FileNotFoundError:  # there is no directory; or not all is there by the listing that a download keeps
+        return None
+    whole = any(all((directory / file).is_file() for file in group) for group in files.enough)
+    return directory if whole or _has_listing(hub, name) else None
+
+
+def _has_listing(hub: Any, name: str) -> bool:
+    """Return whether the cache knows which files a repository has, and so that none is missing."""
+    try:
+        return bool(hub.get_cached_repo_tree(name))
+    except Exception:  # there is none, which has its own error; older libraries do not even have the function
+        return False
+
+
+def _from_kaggle(hub: Any, name: str, files: _Files) -> Path:
+    paths = [Path(hub.model_download(name, file)) for file in files.asked]
     return paths[0].parent
 
 
@@ -184,8 +223,19 @@ _HUBS = {
     "hf": (
         "huggingface_hub",
         _from_hugging_face,
-        (*HUGGING_FACE_FILES, *KERAS_FILES),
-        (*SAFETENSORS, "model-*.safetensors", *KERAS_WEIGHTS),
+        _Files(
+            asked=(*HUGGING_FACE_FILES, *KERAS_FILES),
+            enough=(
+                KERAS_FILES,
+                ("config.json", "tokenizer_config.json", "vocab.txt"),
+                ("config.json", "tokenizer_config.json", "tokenizer.json"),
+            ),
+        ),
+        # The small ones again: if the repository has changed since, its weights come into another directory.
+        _Files(
+            asked=(*HUGGING_FACE_FILES, *KERAS_FILES, *SAFETENSORS, "model-*.safetensors", *KERAS_WEIGHTS),
+            enough=(SAFETENSORS[:1], KERAS_WEIGHTS[:1]),
+        ),
     ),
-    "kaggle": ("kagglehub", _from_kaggle, KERAS_FILES, KERAS_WEIGHTS[:1]),
+    "kaggle": ("kagglehub", _from_kaggle, _Files(asked=KERAS_FILES), _Files(asked=KERAS_WEIGHTS[:1])),
 }

@@ -3,12 +3,24 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from textclf.errors import ConfigError, listing
 
-Tokens: TypeAlias = tuple[tuple[str, ...], bool]
-"""The vocabulary, and whether texts are lower-cased."""
+
+class Tokens(NamedTuple):
+    """What a tokenizer is made of.
+
+    Attributes:
+        vocabulary: The word pieces in the order of their ids.
+        lowercase: Whether texts are lower-cased and lose their accents.
+        path: The file that has the vocabulary.
+    """
+
+    vocabulary: tuple[str, ...]
+    lowercase: bool
+    path: Path
+
 
 # keras-hub's names of a backbone's arguments, and Hugging Face's.
 _SIZES = {
@@ -39,6 +51,18 @@ _ACTIVATIONS = {
 # The classes that obey tokenizer_config.json, and those that obey tokenizer.json.
 _BERT_TOKENIZERS = ("BertTokenizer", "BertTokenizerFast")
 _GENERAL_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
+# What our tokenizer always does, by section and key of tokenizer.json. Releases of Hugging Face differ in whether
+# BertTokenizer obeys these.
+_FIXED_PIECES: dict[str, dict[str, Any]] = {
+    "normalizer": {"type": "BertNormalizer", "clean_text": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "model": {
+        "type": "WordPiece",
+        "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100,
+    },
+}
 
 
 def read_backbone(directory: Path) -> tuple[dict[str, Any], str]:
@@ -62,7 +86,7 @@ def read_backbone(directory: Path) -> tuple[dict[str, Any], str]:
 
 
 def read_tokens(directory: Path) -> Tokens:
-    """Return the vocabulary in the order of its ids, and whether texts are lower-cased and lose their accents.
+    """Return what the tokenizer is made of.
 
     Raises:
         ConfigError: The tokenizer is not BERT's WordPiece.
@@ -76,7 +100,8 @@ def read_tokens(directory: Path) -> Tokens:
             f"model.preset: expected class_name 'BertTokenizer' in '{path}', got {tokenizer.get('class_name')!r}."
         )
     lowercase = bool(tokenizer.get("config", {}).get("lowercase", False))
-    return _read_vocabulary(directory / "assets/tokenizer/vocabulary.txt"), lowercase
+    path = directory / "assets/tokenizer/vocabulary.txt"
+    return Tokens(_read_vocabulary(path), lowercase, path)
 
 
 def _hugging_face_backbone(config: Mapping[str, Any], path: Path) -> tuple[dict[str, Any], str]:
@@ -102,31 +127,39 @@ def _taken(config: Mapping[str, Any], keys: Mapping[str, str], path: Path) -> di
 
 def _hugging_face_tokens(directory: Path) -> Tokens:
     settings = _read_json(directory / "tokenizer_config.json", missing={})
-    pieces = _read_json(directory / "tokenizer.json", missing={})
-    model = pieces.get("model", {"type": "WordPiece"})
     kind = settings.get("tokenizer_class", "BertTokenizer")
-    if kind not in _BERT_TOKENIZERS + _GENERAL_TOKENIZERS or model.get("type") != "WordPiece":
-        raise ConfigError(
-            f"model.preset: expected a BertTokenizer with WordPiece in '{directory}', got {kind} with "
-            f"{model.get('type')}."
-        )
+    if kind not in _BERT_TOKENIZERS + _GENERAL_TOKENIZERS:
+        raise ConfigError(f"model.preset: expected a BertTokenizer in '{directory}', got {kind}.")
+    path = directory / "tokenizer.json"
+    pieces = _read_json(path, missing=None if kind in _GENERAL_TOKENIZERS else {})
+    if pieces:
+        _check_pieces(pieces, path)
     if kind in _GENERAL_TOKENIZERS:
-        normalizer = pieces.get("normalizer") or {}
-        if normalizer.get("type") != "BertNormalizer":
-            raise ConfigError(
-                f"model.preset: expected a BertNormalizer in '{directory}/tokenizer.json', got "
-                f"{normalizer.get('type')}."
-            )
+        normalizer = pieces["normalizer"]
         settings = {
             "do_lower_case": normalizer.get("lowercase"),
             "strip_accents": normalizer.get("strip_accents"),
             "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
         }
-    if "vocab" in model and not (directory / "vocab.txt").is_file():
-        vocabulary = tuple(sorted(model["vocab"], key=model["vocab"].get))
-    else:
-        vocabulary = _read_vocabulary(directory / "vocab.txt")
-    return vocabulary, _lowercase(settings, directory)
+    lowercase = _lowercase(settings, directory)
+    if pieces and not (directory / "vocab.txt").is_file():
+        ids = pieces["model"].get("vocab", {})
+        return Tokens(tuple(sorted(ids, key=ids.get)), lowercase, path)
+    path = directory / "vocab.txt"
+    return Tokens(_read_vocabulary(path), lowercase, path)
+
+
+def _check_pieces(pieces: Mapping[str, Any], path: Path) -> None:
+    for section, fixed in _FIXED_PIECES.items():
+        # Files of the first releases do not name the model's type: what it has besides tells which it is.
+        came = {"type": "WordPiece"} if section == "model" else {}
+        came |= pieces.get(section) or {}
+        for key, expected in fixed.items():
+            if came.get(key) != expected:
+                raise ConfigError(
+                    f"model.preset: expected {section}.{key} {expected!r} in '{path}', as BERT's, got "
+                    f"{came.get(key)!r}. Take another preset."
+                )
 
 
 def _lowercase(settings: Mapping[str, Any], directory: Path) -> bool:

@@ -1,6 +1,7 @@
 """Pretrained BERTs: what a preset says of itself, and its weights in keras-hub's backbone."""
 
 import functools
+import json
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, listing
 from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
 from textclf.models.preset_layouts import read_backbone, read_tokens
+from textclf.text.wordpiece import WordPieceTokenizer
 
 ACTIVATIONS = {
     "gelu": keras.activations.gelu,
@@ -21,7 +23,7 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A pretrained BERT that was found; `load_backbone` reads its weights.
+    """A pretrained BERT that was found; `load_into` reads its weights.
 
     Attributes:
         preset: What was asked for.
@@ -38,35 +40,29 @@ class Pretrained:
     vocabulary: tuple[str, ...] = field(repr=False)
     lowercase: bool
 
-    def load_backbone(self, dtype: Any = "float32", dropout: float | None = None) -> Any:
-        """Return a new `keras_hub.models.BertBackbone` with the weights and their activation.
+    def load_into(self, backbone: Any) -> None:
+        """Load the weights into a `keras_hub.models.BertBackbone` of the preset's sizes.
+
+        Tensor by tensor where they are in Hugging Face's layout, so that they are in memory once. The activation is
+        not theirs: `set_activation` sets it.
 
         Args:
-            dtype: Keras dtype policy, such as "float32" or "mixed_bfloat16"; the weights of both are float32.
-            dropout: Share dropped while training, instead of the preset's own (0 to 1).
+            backbone: Of any dtype policy; the weights of all are float32.
 
         Raises:
             ConfigError: The weights cannot be fetched or read, or are not of the sizes that the preset gives.
             DataError: The extra `bert` is not installed.
         """
-        make = import_optional("keras_hub", "bert", f"The preset '{self.preset}'").models.BertBackbone
         safetensors = import_optional("safetensors", "bert", f"The preset '{self.preset}'")
         directory = preset_directory(self.preset, weights=True)
-        arguments = {**self.backbone, "dtype": dtype}
-        if dropout is not None:
-            arguments["dropout"] = dropout
-        unreadable = (safetensors.SafetensorError, KeyError, OSError, TypeError, UserWarning, ValueError)
         try:
             if first_file(directory, SAFETENSORS):
-                backbone = make.from_preset(str(directory), **arguments)
+                _load_safetensors(backbone, directory)
             else:
-                backbone = make(**arguments)
-                _load_all_weights(backbone, first_file(directory, KERAS_WEIGHTS))
-        except unreadable as error:
+                _load_keras_weights(backbone, first_file(directory, KERAS_WEIGHTS))
+        except (safetensors.SafetensorError, KeyError, OSError, TypeError, UserWarning, ValueError) as error:
             hint = f" Hugging Face adds a new one:\n  {resave_command(directory)}" if "pooler" in str(error) else ""
             raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
-        set_activation(backbone, self.activation)
-        return backbone
 
 
 def find_pretrained(preset: str) -> Pretrained:
@@ -82,13 +78,18 @@ def find_pretrained(preset: str) -> Pretrained:
     """
     directory = preset_directory(preset, weights=False)
     backbone, activation = read_backbone(directory)
-    vocabulary, lowercase = read_tokens(directory)
+    vocabulary, lowercase, path = read_tokens(directory)
     if len(vocabulary) > backbone["vocabulary_size"]:
         raise ConfigError(
-            f"model.preset: the vocabulary in '{directory}' has {len(vocabulary)} tokens, but the weights, "
-            "by config.json, "
+            f"model.preset: the vocabulary '{path}' has {len(vocabulary)} tokens, but the weights, by config.json, "
             f"only {backbone['vocabulary_size']}."
         )
+    try:
+        WordPieceTokenizer(vocabulary, lowercase=lowercase, max_tokens=3)
+    except ConfigError as error:
+        raise ConfigError(
+            f"model.preset: the vocabulary '{path}' is not BERT's. {error} Take another preset."
+        ) from None
     return Pretrained(preset, backbone, activation, vocabulary, lowercase)
 
 
@@ -110,7 +111,17 @@ def set_activation(backbone: Any, activation: str) -> None:
         layer._feedforward_intermediate_dense.activation = ACTIVATIONS[activation]
 
 
-def _load_all_weights(backbone: Any, path: Path | None) -> None:
+def _load_safetensors(backbone: Any, directory: Path) -> None:
+    # keras-hub's own conversion, which its `from_preset` calls too, but there into a second backbone.
+    from keras_hub.src.utils.transformers.convert_bert import convert_weights
+    from keras_hub.src.utils.transformers.safetensor_utils import SafetensorLoader
+
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    with SafetensorLoader(str(directory)) as loader:
+        convert_weights(backbone, loader, config)
+
+
+def _load_keras_weights(backbone: Any, path: Path | None) -> None:
     """Load a file of Keras weights; where Keras would warn that it left weights random, raise its warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)

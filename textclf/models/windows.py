@@ -29,6 +29,7 @@ def cut_windows(
         ([[1, 5, 6, 2], [1, 7, 8, 2], [1, 9, 2, 0]], [0, 0, 1])
     """
     room = width - 2
+    ids = tf.pad(ids, [[0, 0], [0, 1]])  # there is a place to look at, even in rows of no tokens
     lengths = tf.maximum(tf.math.count_nonzero(ids != PADDING_ID, axis=1, dtype=tf.int32) - 2, 0)  # (batch,)
     counts = 1 + tf.maximum(lengths - room + stride - 1, 0) // stride  # (batch,)
     rows = tf.repeat(tf.range(tf.shape(ids)[0]), counts)  # (windows,)

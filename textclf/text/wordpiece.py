@@ -71,7 +71,9 @@ class WordPieceTokenizer(Tokenizer):
         if keep not in KEEP:
             raise ConfigError(f"keep: expected one of {listing(KEEP)}, got '{keep}'.")
         if max_tokens < 3:
-            raise ConfigError(f"max_tokens: expected at least 3, room for {CLS}, {SEP} and a token, got {max_tokens}.")
+            raise ConfigError(
+                f"text.max_tokens: expected at least 3, room for {CLS}, {SEP} and a token, got {max_tokens}."
+            )
         self.vocabulary = tuple(vocabulary)
         self.max_tokens = max_tokens
         self.lowercase = lowercase

@@ -44,14 +44,14 @@ def learn_wordpieces(texts: Sequence[str], *, vocabulary_size: int, lowercase: b
     """
     if vocabulary_size <= len(SPECIAL):
         raise ConfigError(
-            f"vocabulary_size: expected more than the {len(SPECIAL)} special tokens, got {vocabulary_size}."
+            f"model.vocabulary_size: expected more than the {len(SPECIAL)} special tokens, got {vocabulary_size}."
         )
     words = _count_words(texts, lowercase)
     if not words:
         raise ConfigError("Expected words in the training texts, found none. Look whether the texts are empty.")
     characters = _characters(words, vocabulary_size - len(SPECIAL))
     if not characters:
-        raise ConfigError(f"vocabulary_size: expected room for at least one character, got {vocabulary_size}.")
+        raise ConfigError(f"model.vocabulary_size: expected room for at least one character, got {vocabulary_size}.")
     vocabulary = dict.fromkeys([*SPECIAL, *characters])
     vocabulary.update(dict.fromkeys(_pieces(words, list(vocabulary), vocabulary_size)))
     return list(vocabulary)[:vocabulary_size]

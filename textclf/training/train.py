@@ -82,6 +82,8 @@ def _train(
     report: bool,
     started: float,
 ) -> Run:
+    for doubt in config.model.doubts(config.training):
+        logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
     keras.utils.set_random_seed(config.seed)
     tokenizer = model_class(model_name(config)).make_tokenizer(config, corpus.train.texts)
