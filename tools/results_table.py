@@ -22,8 +22,8 @@ Seconds and peak memory are of one training from reading the files to the scores
 one, and seconds of one fold); expect half of it on a quiet one with more. The linear rows are the same command with
 `model: linear`: TF-IDF of token n-grams and logistic regression on the same rows and tokens.
 
-`bert` rows start from the preset that they name, or from `scratch`. `minilm` is all-MiniLM-L6-v2; `mr` with it is fold
-0 of the ten alone, three times.
+`bert` rows start from `minilm`, all-MiniLM-L6-v2, from the same with a `frozen` encoder, or from `scratch`. `mr` with
+`minilm` is fold 0 of the ten alone, three times.
 
 """
 

@@ -75,7 +75,7 @@ def test_a_frozen_encoder_gets_the_regression_that_scikit_learn_fits(
     def features(texts: list[str]) -> np.ndarray:
         return np.concatenate([fresh.features(run.tokenizer([text])).numpy() for text in texts])
 
-    peer = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    peer = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
     peer.fit(features(corpus.train.texts), corpus.train.labels)
     np.testing.assert_allclose(run.probabilities(TEXTS), peer.predict_proba(features(TEXTS)), atol=1e-3)
     np.testing.assert_allclose(Run.load(run.path).probabilities(TEXTS), run.probabilities(TEXTS), atol=1e-6)

@@ -41,7 +41,7 @@ class BertConfig(ModelOptions):
     encoder: Literal["trained", "frozen"] = "trained"
     """Whether the encoder is trained on, or stays as it is: then features are computed once and logistic regression on
     them is the head, in seconds."""
-    inverse_regularization: Annotated[float, Field(gt=0.0)] = 1.0
+    inverse_regularization: Annotated[float, Field(gt=0.0)] = 0.1
     """scikit-learn's `C` of that regression: larger fits the training texts more closely; counts only with frozen."""
     max_iterations: PositiveInt = 1000
     """Most steps of its solver (L-BFGS); counts only with frozen."""
