@@ -1,6 +1,8 @@
 """Strings into ids: the same eagerly, in `tf.data`, in a function, and saved and loaded."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,20 +62,10 @@ def test_texts_without_frequent_tokens_are_refused(texts: list[str]) -> None:
         WordTokenizer.learn(texts, TextConfig(min_count=2))
 
 
-def test_eager_is_function_is_dataset_is_saved_and_loaded(tokenizer: WordTokenizer, tmp_path: Path) -> None:
-    texts = batch_of_all()
-    expected = tokenizer(texts).numpy()
-    function = tf.function(tokenizer.__call__, input_signature=[tf.TensorSpec([None], tf.string)])
-    assert function.get_concrete_function().structured_outputs.shape.rank == 2
-    np.testing.assert_array_equal(function(texts), expected)
-    (batch,) = tf.data.Dataset.from_tensor_slices(texts).batch(len(texts)).map(tokenizer)
-    np.testing.assert_array_equal(batch, expected)
-    module = tf.Module()
-    module.tokenizer, module.serve = tokenizer, function
-    tf.saved_model.save(module, str(tmp_path / "saved"))
-    loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    np.testing.assert_array_equal(loaded.serve(texts), expected)
-    assert loaded.serve(tf.constant([], tf.string)).shape == (0, 0)
+def test_eager_is_function_is_dataset_is_saved_and_loaded(
+    tokenizer: WordTokenizer, check_same_everywhere: Callable[[Any, tf.Tensor], None]
+) -> None:
+    check_same_everywhere(tokenizer, batch_of_all())
 
 
 def test_encode_is_the_call_for_many_texts(tokenizer: WordTokenizer) -> None:

@@ -4,7 +4,9 @@ import functools
 import importlib.util
 import itertools
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,20 +201,10 @@ def test_words_over_a_hundred_characters() -> None:
     assert tokenizer.lengths(["д" * 101, "д" * 150, "д" * 151]).tolist() == [103, 152, 3]
 
 
-def test_eager_is_function_is_dataset_is_saved_and_loaded(tokenizer: WordPieceTokenizer, tmp_path: Path) -> None:
-    texts = batch_of_all()
-    expected = tokenizer(texts).numpy()
-    function = tf.function(tokenizer.__call__, input_signature=[tf.TensorSpec([None], tf.string)])
-    assert function.get_concrete_function().structured_outputs.shape.rank == 2
-    np.testing.assert_array_equal(function(texts), expected)
-    (batch,) = tf.data.Dataset.from_tensor_slices(texts).batch(len(texts)).map(tokenizer)
-    np.testing.assert_array_equal(batch, expected)
-    module = tf.Module()
-    module.tokenizer, module.serve = tokenizer, function
-    tf.saved_model.save(module, str(tmp_path / "saved"))
-    loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    np.testing.assert_array_equal(loaded.serve(texts), expected)
-    assert loaded.serve(tf.constant([], tf.string)).shape == (0, 0)
+def test_eager_is_function_is_dataset_is_saved_and_loaded(
+    tokenizer: WordPieceTokenizer, check_same_everywhere: Callable[[Any, tf.Tensor], None]
+) -> None:
+    check_same_everywhere(tokenizer, batch_of_all())
 
 
 def test_alone_is_in_a_batch_is_encoded(tokenizer: WordPieceTokenizer) -> None:
