@@ -236,7 +236,7 @@ def test_a_stream_is_answered_in_batches(textclf: Command, exported: Path, monke
     monkeypatch.setattr(Classifier, "_ask", watch)
     rows = table(textclf("predict", exported).stdout)[1:]
     assert [row[2] for row in rows] == [f"parcel {number}" for number in range(1, 5001)]
-    assert read_when_asked == [*range(256, 5000, 256), 5000]
+    assert read_when_asked == [*range(64, 5000, 64), 5000]
 
 
 def names(folder: Path) -> set[str]:
