@@ -37,7 +37,13 @@ setup(
         "parquet": ["pyarrow>=17"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
-        "bert": ["flatbuffers>=24", "huggingface-hub>=0.30", "kagglehub>=0.3.8", "keras-hub>=0.20", "safetensors>=0.4.5"],
+        "bert": [
+            "flatbuffers>=24",
+            "huggingface-hub>=0.30",
+            "kagglehub>=0.3.8",
+            "keras-hub>=0.20",
+            "safetensors>=0.4.5",
+        ],
     },
     entry_points={"console_scripts": ["textclf = textclf.cli.main:main"]},
 )
