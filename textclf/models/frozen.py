@@ -1,5 +1,6 @@
 """A head on features that are computed once: what training comes to if the encoder stays as it is."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ from tqdm.auto import tqdm
 
 from textclf.config.bert import BertConfig
 from textclf.models.regression import fit_regression
-from textclf.text.batches import make_dataset, plan_evaluation
+from textclf.text.batches import compute_rows
 
 _BATCH = 64
 _IDS = tf.TensorSpec([None, None], tf.int32)
@@ -24,12 +25,8 @@ def encode_features(encode: Callable[[tf.Tensor], tf.Tensor], ids: tf.RaggedTens
         width: Number of features.
     """
     run = tf.function(lambda batch: tf.cast(encode(batch), tf.float32), input_signature=[_IDS])
-    rows = np.arange(ids.nrows(), dtype=np.int32)
-    features = np.zeros((len(rows), width), np.float32)
-    plan = plan_evaluation(ids.row_lengths().numpy(), _BATCH)
-    for batch, places in tqdm(make_dataset(ids, rows, plan), "features", len(plan), leave=False, disable=None):
-        features[places.numpy()] = run(batch).numpy()
-    return features
+    watch = functools.partial(tqdm, desc="features", leave=False, disable=None)
+    return compute_rows(run, ids, width, _BATCH, watch)
 
 
 def fit_head(

@@ -1,9 +1,10 @@
 """Texts and targets into padded batches: which texts stand together, and the `tf.data` pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from textclf.text.vocabulary import PADDING_ID
 
@@ -81,3 +82,28 @@ def make_dataset(ids: tf.RaggedTensor, targets: np.ndarray, plan: Sequence[np.nd
         return tf.ensure_shape(padded, [None, None]), tf.gather(targets, batch)
 
     return tf.data.Dataset.from_tensor_slices(rows).map(gather).prefetch(2)
+
+
+def compute_rows(
+    compute: Callable[[tf.Tensor], tf.Tensor],
+    ids: tf.RaggedTensor,
+    width: int,
+    batch_size: int,
+    watch: Callable[[Sequence[int]], Iterable[int]] = iter,
+) -> NDArray[np.float32]:
+    """Return what is computed of each row, float32[rows, width], in the order of the rows.
+
+    Args:
+        compute: Returns float32[batch, width] for int32[batch, time].
+        ids: Ragged int32[rows, (time)].
+        width: Numbers a row.
+        batch_size: Most rows at once; those of about one length come together.
+        watch: Is handed the batches' numbers and hands them on, such as a progress bar.
+    """
+    rows = np.arange(ids.nrows(), dtype=np.int32)
+    computed = np.zeros((len(rows), width), np.float32)
+    plan = plan_evaluation(ids.row_lengths().numpy(), batch_size)
+    # Each batch comes with its rows' numbers, where a training batch has its targets.
+    for _, (batch, places) in zip(watch(range(len(plan))), make_dataset(ids, rows, plan), strict=True):
+        computed[places.numpy()] = compute(batch).numpy()
+    return computed

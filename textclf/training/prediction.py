@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from textclf.evaluation.scores import Scores, confusion_matrix
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
-from textclf.text.batches import make_dataset, plan_evaluation
+from textclf.text.batches import compute_rows
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,7 @@ class Predictor:
 
     def _logits(self, ids: tf.RaggedTensor) -> NDArray[np.float32]:
         """Return float32[rows, classes], in the order of the rows."""
-        rows = np.arange(ids.nrows(), dtype=np.int32)
-        logits = np.zeros((len(rows), len(self._labels)), np.float32)
-        plan = plan_evaluation(ids.row_lengths().numpy(), self._batch_size)
-        # Each batch comes with its rows' numbers, where a training batch has its targets.
-        for batch, places in make_dataset(ids, rows, plan):
-            logits[places.numpy()] = self._batch_logits(batch).numpy()
-        return logits
+        return compute_rows(self._batch_logits, ids, len(self._labels), self._batch_size)
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32] = self._task.probabilities(logits).numpy()
