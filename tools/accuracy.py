@@ -84,9 +84,14 @@ def fingerprint(name: str) -> str:
     because a new way to read files changes no figure. The code is not in it: a record names its commit, and who
     changes what a training computes removes the records before it.
     """
-    config = load_config(RECIPES / f"{name}.yaml")
-    values = config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json", exclude_unset=True)}
+    values = _values(name)
     return hashlib.sha256(json.dumps(_without_off(values), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _values(name: str) -> dict[str, Any]:
+    """Return a recipe's resolved config, of its data what it says itself: it matters whether it names a fold."""
+    config = load_config(RECIPES / f"{name}.yaml")
+    return config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json", exclude_unset=True)}
 
 
 def _without_off(values: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +114,7 @@ def _commit() -> str | None:
 
 def _recipe(name: str, data: Path) -> tuple[str, dict[str, Any]]:
     """Return a recipe's name and values with its paths under `data`."""
-    config = load_config(RECIPES / f"{name}.yaml")
-    # Of the data what the recipe says: it makes a difference whether it names a fold.
-    values = config.model_dump(mode="json") | {"data": config.data.model_dump(mode="json", exclude_unset=True)}
+    values = _values(name)
     for section, field in (
         ("data", "train"),
         ("data", "dev"),

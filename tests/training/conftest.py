@@ -16,7 +16,6 @@ from textclf.models.tasks import SingleLabel
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded
-from textclf.training.run_directory import model_name
 from textclf.training.train import encode
 
 
@@ -32,7 +31,7 @@ class Prepared(NamedTuple):
         """Return a new model whose first weights follow from the seed."""
         seed = self.config.seed if seed is None else seed
         keras.utils.set_random_seed(seed)
-        return model_class(model_name(self.config)).create(self.config.model, self.tokenizer, len(self.labels), seed)
+        return model_class(self.config.model.name).create(self.config.model, self.tokenizer, len(self.labels), seed)
 
     def trainer(self, seed: int | None = None, **options: Any) -> Trainer:
         """Return a trainer of a new model."""
@@ -51,7 +50,7 @@ def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
     def make(*overrides: str) -> Prepared:
         config = tiny_config(*overrides)
         corpus = load_corpus(config.data, config.seed)
-        tokenizer = model_class(model_name(config)).make_tokenizer(config, corpus.train.texts)
+        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
         return Prepared(config, corpus.labels, tokenizer, encode(corpus, tokenizer, config))
 
     return make

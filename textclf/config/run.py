@@ -57,6 +57,7 @@ class Config(Section):
     def _defaults_of_the_model(cls, value: Any, info: ValidationInfo) -> Any:
         """Let the model say what stands where nobody has said anything."""
         model = info.data.get("model")  # missing if it was refused
+        value = {} if value is None else value  # a section with nothing under it, as `textclf init` writes one
         if isinstance(value, TextConfig | TrainingConfig):
             value = {name: getattr(value, name) for name in value.model_fields_set}
         if model is None or not isinstance(value, dict):
@@ -69,20 +70,13 @@ class Config(Section):
         """Let `model: linear` stand for `model: {name: linear}`, and check options by the model's own class."""
         if isinstance(value, ModelOptions):
             return value
-        options = {"name": value} if isinstance(value, str) else value
+        options = {"name": value} if isinstance(value, str) else {} if value is None else value
         if not isinstance(options, dict) or not isinstance(options.get("name", "textcnn"), str):
             raise ValueError(f"expected a mapping of options or one of the names {listing(MODELS)}, got {value!r}")
         options = {"name": "textcnn"} | options
         if options["name"] not in MODELS:
             raise ValueError(unknown_model(options["name"]))
         return model_config_class(options["name"]).model_validate(options)
-
-    @field_validator("text", "model", "training", mode="before")
-    @classmethod
-    def _nothing_is_all_defaults(cls, value: Any) -> Any:
-        """Take a section with nothing under it, as `textclf init` writes one, for one without its own values."""
-        # Of validators that come before, the last one in the class is the first to run.
-        return {} if value is None else value
 
     @classmethod
     def make(cls, values: dict[str, Any]) -> "Config":

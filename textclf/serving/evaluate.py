@@ -16,7 +16,7 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
-from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, model_name, way_back
+from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def _evaluation(
         facts=facts(model.results) | {"read from": str(model.path)},
         versions=model.results.get("versions", {}),
         other_scores=_other_scores(model, source),
-        model=model_name(model.config),
+        model=model.config.model.name,
         command=command,
     )
 

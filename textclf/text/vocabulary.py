@@ -38,12 +38,24 @@ def save_vocabulary(vocabulary: Sequence[str], path: Path) -> None:
 
 def load_vocabulary(path: Path) -> list[str]:
     """Read what `save_vocabulary` wrote; `RunError` if the file is missing or does not start as one does."""
-    try:
-        vocabulary = path.read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        raise RunError(f"Expected a vocabulary at '{path}', found none. Is this a finished run directory?") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"The vocabulary '{path}' cannot be read as UTF-8: {error}. Train the run again.") from None
+    text = read_run_file(path, "vocabulary")
+    # Somebody may have looked at it with an editor that ends lines otherwise.
+    vocabulary = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:-1]
     if vocabulary[:2] != [PADDING, UNKNOWN]:
         raise RunError(f"'{path}' should start with the lines {PADDING} and {UNKNOWN}, but starts {vocabulary[:2]}.")
     return vocabulary
+
+
+def read_run_file(path: Path, what: str) -> str:
+    """Return the text of a file that a run's tokenizer wrote; `RunError` if it is missing or no UTF-8.
+
+    Args:
+        path: The file, whose line ends stay as they are.
+        what: What it holds, for the message.
+    """
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise RunError(f"Expected a {what} at '{path}', found none. Is this a finished run directory?") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunError(f"The {what} '{path}' cannot be read as UTF-8: {error}. Train the run again.") from None

@@ -13,7 +13,7 @@ import tensorflow_text as tf_text
 from textclf.errors import ConfigError, RunError, listing
 from textclf.text.splitting import in_batches
 from textclf.text.tokenizer import VOCABULARY_FILE, Tokenizer
-from textclf.text.vocabulary import PADDING, PADDING_ID, UNKNOWN, save_vocabulary
+from textclf.text.vocabulary import PADDING, PADDING_ID, UNKNOWN, read_run_file, save_vocabulary
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
 from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, learn_wordpieces
 
@@ -94,7 +94,7 @@ class WordPieceTokenizer(Tokenizer):
     @classmethod
     def load(cls, directory: Path, *, max_tokens: int, keep: str = "head") -> "WordPieceTokenizer":
         """Read the tokenizer that `save` wrote into a directory; `RunError` if a file is missing or damaged."""
-        vocabulary = _read(directory / VOCABULARY_FILE, "vocabulary").split("\n")[:-1]
+        vocabulary = read_run_file(directory / VOCABULARY_FILE, "vocabulary").split("\n")[:-1]
         try:
             _check_vocabulary(vocabulary)
         except ConfigError as error:
@@ -205,7 +205,7 @@ def _check_vocabulary(vocabulary: Sequence[str]) -> None:
 
 
 def _read_lowercase(path: Path) -> bool:
-    text = _read(path, "tokenizer's settings")
+    text = read_run_file(path, "tokenizer's settings")
     try:
         lowercase = json.loads(text)["lowercase"]
     except (ValueError, TypeError, KeyError):
@@ -213,12 +213,3 @@ def _read_lowercase(path: Path) -> bool:
     if not isinstance(lowercase, bool):
         raise RunError(f"Expected '{path}' to hold {{\"lowercase\": true}} or false, got: {text[:80]!r}.")
     return lowercase
-
-
-def _read(path: Path, what: str) -> str:
-    try:
-        return path.read_bytes().decode()
-    except FileNotFoundError:
-        raise RunError(f"Expected a {what} at '{path}', found none. Is this a finished run directory?") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"The {what} '{path}' cannot be read as UTF-8: {error}. Train the run again.") from None

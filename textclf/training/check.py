@@ -4,7 +4,6 @@ from textclf import data
 from textclf.config import Config
 from textclf.data import DataCheck
 from textclf.models.builder import model_class
-from textclf.training.run_directory import model_name
 
 
 def check(config: Config) -> DataCheck:
@@ -25,7 +24,7 @@ def check(config: Config) -> DataCheck:
         >>> len(found.splits["train"].labels), found.splits["train"].duplicates
         (8, 0)
     """
-    chosen = model_class(model_name(config))
+    chosen = model_class(config.model.name)
     return data.check(
         config.data, config.seed, lambda texts: chosen.token_counter(config, texts), max_tokens=config.text.max_tokens
     )

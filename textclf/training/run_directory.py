@@ -74,8 +74,8 @@ class Run:
                 f"Train it again: {shlex.join(command)}{way_back(path)}"
             )
         config = load_config(path / CONFIG_FILE)
-        tokenizer = model_class(model_name(config)).load_tokenizer(path, config)
-        model = load_model(path / MODEL_FILE, model_name(config))
+        tokenizer = model_class(config.model.name).load_tokenizer(path, config)
+        model = load_model(path / MODEL_FILE, config.model.name)
         labels = _read_labels(path / LABELS_FILE, model.num_classes)
         results = _read_results(path / SCORES_FILE) if (path / SCORES_FILE).is_file() else {}
         return cls(path, config, labels, tokenizer, model, results)
@@ -128,12 +128,6 @@ def way_back(path: Path, ours: bool = False) -> str:
     commands = [["rm", "-r", str(directory)]] if directory.exists() else []
     commands.append(["mv", str(old), str(directory)])
     return f"\nThe run that it was to replace is at '{old}'; get it back with: {' && '.join(map(shlex.join, commands))}"
-
-
-def model_name(config: Config) -> str:
-    """Return the registered name of a config's model."""
-    name: str = config.model.model_dump()["name"]
-    return name
 
 
 def _read_labels(path: Path, num_classes: int) -> list[str]:

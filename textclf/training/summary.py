@@ -13,7 +13,6 @@ from textclf.models.base import TextModel
 from textclf.training.loop import TrainingState
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Encoded, Outcome
-from textclf.training.run_directory import model_name
 
 _VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
 _FACTS = {
@@ -52,7 +51,7 @@ class TrainingSummary:
         """What `scores.json` holds; peak memory is that of the process until it is first asked for."""
         return {
             "name": self.config.name,
-            "model": model_name(self.config),
+            "model": self.config.model.name,
             "monitor": self.config.training.monitor,
             "scores": {name: outcome.scores.to_json() for name, outcome in self.outcomes.items()},
             "losses": {name: outcome.loss for name, outcome in self.outcomes.items()},

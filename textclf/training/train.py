@@ -18,7 +18,7 @@ from textclf.text.tokenizer import Tokenizer
 from textclf.training.loop import Trainer, TrainingState
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar
-from textclf.training.run_directory import BAD_ROWS_FILE, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run, model_name
+from textclf.training.run_directory import BAD_ROWS_FILE, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
 from textclf.training.run_writer import RunWriter
 from textclf.training.summary import TrainingSummary
 from textclf.training.tensorboard import TensorBoardLog
@@ -86,7 +86,7 @@ def _train(
         logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
     keras.utils.set_random_seed(config.seed)
-    tokenizer = model_class(model_name(config)).make_tokenizer(config, corpus.train.texts)
+    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
     writer.write_start(config, corpus.labels, tokenizer)
     if corpus.bad_rows:
         with writer.writing(BAD_ROWS_FILE) as unfinished:
@@ -123,7 +123,7 @@ def fit(
     progress: bool = False,
 ) -> tuple[TextModel, TrainingState, Predictor]:
     """Return the fitted model, how its training went, by solver or loop as the model has it, and what runs it."""
-    chosen = model_class(model_name(config))
+    chosen = model_class(config.model.name)
     if chosen.has_solver(config.model):
         train_split = splits["train"]
         model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
