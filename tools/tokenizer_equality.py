@@ -14,8 +14,7 @@ from pathlib import Path
 
 import tokenizers
 
-from textclf.config import DataConfig
-from textclf.data import Example, read
+from textclf.data import iter_texts
 from textclf.text.wordpiece import WordPieceTokenizer
 
 BATCH = 1024
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     differing = 0
     for lowercase in (True, False):
         ours = WordPieceTokenizer(vocabulary, lowercase=lowercase, max_tokens=MOST_TOKENS)
-        theirs = _of_hugging_face(vocabulary, lowercase=lowercase)
+        theirs = of_hugging_face(vocabulary, lowercase=lowercase)
         for source in options.sources:
             texts = _texts(source, options.text_column)
             found = list(_differences(texts, ours, theirs))
@@ -51,7 +50,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _of_hugging_face(vocabulary: Sequence[str], *, lowercase: bool) -> tokenizers.Tokenizer:
+def of_hugging_face(vocabulary: Sequence[str], *, lowercase: bool) -> tokenizers.Tokenizer:
     """Return the tokenizer that `transformers` makes of a vocabulary, but that a `[SEP]` in a text is text."""
     ids = {piece: place for place, piece in enumerate(vocabulary)}
     made = tokenizers.Tokenizer(tokenizers.models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
@@ -62,8 +61,7 @@ def _of_hugging_face(vocabulary: Sequence[str], *, lowercase: bool) -> tokenizer
 
 
 def _texts(source: str, text_column: str) -> list[str]:
-    config = DataConfig(train=source, text_column=text_column)
-    return [row.text for row in read(source, config) if isinstance(row, Example)]
+    return list(iter_texts(source, text_column=text_column))
 
 
 def _differences(

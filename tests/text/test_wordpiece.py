@@ -14,6 +14,7 @@ import tensorflow as tf
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizer_equality import of_hugging_face
 
 from textclf.errors import ConfigError, RunError
 from textclf.text.wordpiece import WordPieceTokenizer
@@ -51,16 +52,6 @@ HOSTILE = [
 KEPT = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def peer(vocabulary: list[str], *, lowercase: bool) -> tokenizers.Tokenizer:
-    """Hugging Face's `BertTokenizer`, made of its parts so that it does not look for special tokens in texts."""
-    ids = {token: place for place, token in enumerate(vocabulary)}
-    made = tokenizers.Tokenizer(tokenizers.models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
-    made.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lowercase)
-    made.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
-    made.post_processor = tokenizers.processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
-    return made
-
-
 def vocabulary_of(characters: str) -> list[str]:
     """Every character as a piece that begins a word and one that goes on with it, as they are and cleaned."""
     cleaned = "".join(sorted({*unicodedata.normalize("NFD", characters + characters.lower()), *characters}))
@@ -70,7 +61,7 @@ def vocabulary_of(characters: str) -> list[str]:
 
 def both(vocabulary: list[str], texts: list[str], *, lowercase: bool) -> tuple[list[list[int]], list[list[int]]]:
     ours = WordPieceTokenizer(vocabulary, lowercase=lowercase, max_tokens=100_000).encode(texts).to_list()
-    theirs = [found.ids for found in peer(vocabulary, lowercase=lowercase).encode_batch(texts)]
+    theirs = [found.ids for found in of_hugging_face(vocabulary, lowercase=lowercase).encode_batch(texts)]
     return ours, theirs
 
 
@@ -95,7 +86,7 @@ def sampled(*, lowercase: bool) -> tuple[list[str], WordPieceTokenizer, tokenize
     alphabet = sorted({*characters} - differing(characters, lowercase=lowercase) - moving)
     vocabulary = vocabulary_of("".join(alphabet))
     ours = WordPieceTokenizer(vocabulary, lowercase=lowercase, max_tokens=1000)
-    return alphabet, ours, peer(vocabulary, lowercase=lowercase)
+    return alphabet, ours, of_hugging_face(vocabulary, lowercase=lowercase)
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +237,7 @@ def test_pairs_are_cut_as_by_hugging_face() -> None:
     vocabulary = [*SPECIAL, "a", "b"]
     lengths = list(itertools.product(range(12), repeat=2))
     firsts, seconds = (["a " * first for first, _ in lengths], ["b " * second for _, second in lengths])
-    theirs = peer(vocabulary, lowercase=True)
+    theirs = of_hugging_face(vocabulary, lowercase=True)
     for max_tokens in range(4, 14):
         ours = WordPieceTokenizer(vocabulary, lowercase=True, max_tokens=max_tokens)
         theirs.enable_truncation(max_tokens, strategy="longest_first")

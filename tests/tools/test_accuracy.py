@@ -1,17 +1,14 @@
 """The benchmark's records and table: what is run again, what is called reached, and that a recipe runs at all."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+import accuracy
 import pytest
+import results_table
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import accuracy  # noqa: E402
-import results_table  # noqa: E402
 
 
 def record(recipe: str, seed: int, values: list[float]) -> dict[str, Any]:

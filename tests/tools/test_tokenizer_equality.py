@@ -1,15 +1,9 @@
 """The comparison with Hugging Face's tokenizer: it says that texts are equal, and which are not."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-
-pytest.importorskip("tokenizers")
-import tokenizer_equality  # noqa: E402
+import tokenizer_equality
 
 
 def write(folder: Path, texts: list[str]) -> list[str]:

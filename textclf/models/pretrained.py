@@ -13,7 +13,7 @@ from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, listing
 from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
 from textclf.models.preset_layouts import read_backbone, read_tokens
-from textclf.text.wordpiece import WordPieceTokenizer
+from textclf.text.wordpiece_vocabulary import check_wordpieces
 
 ACTIVATIONS = {
     "gelu": keras.activations.gelu,
@@ -85,7 +85,7 @@ def find_pretrained(preset: str) -> Pretrained:
             f"only {backbone['vocabulary_size']}."
         )
     try:
-        WordPieceTokenizer(vocabulary, lowercase=lowercase, max_tokens=3)
+        check_wordpieces(vocabulary)
     except ConfigError as error:
         raise ConfigError(
             f"model.preset: the vocabulary '{path}' is not BERT's. {error} Take another preset."

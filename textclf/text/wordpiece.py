@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +12,9 @@ import tensorflow_text as tf_text
 from textclf.errors import ConfigError, RunError, listing
 from textclf.text.splitting import in_batches
 from textclf.text.tokenizer import VOCABULARY_FILE, Tokenizer
-from textclf.text.vocabulary import PADDING, PADDING_ID, UNKNOWN, read_run_file, save_vocabulary
+from textclf.text.vocabulary import PADDING_ID, UNKNOWN, read_run_file, save_vocabulary
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
-from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, learn_wordpieces
+from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, check_wordpieces, learn_wordpieces
 
 KEEP = ("head", "head+tail")
 SETTINGS_FILE = "wordpiece.json"
@@ -67,7 +66,7 @@ class WordPieceTokenizer(Tokenizer):
             ConfigError: The vocabulary is no BERT's, or `max_tokens` or `keep` is out of range.
         """
         super().__init__(name="tokenizer")
-        _check_vocabulary(vocabulary)
+        check_wordpieces(vocabulary)
         if keep not in KEEP:
             raise ConfigError(f"keep: expected one of {listing(KEEP)}, got '{keep}'.")
         if max_tokens < 3:
@@ -96,7 +95,7 @@ class WordPieceTokenizer(Tokenizer):
         """Read the tokenizer that `save` wrote into a directory; `RunError` if a file is missing or damaged."""
         vocabulary = read_run_file(directory / VOCABULARY_FILE, "vocabulary").split("\n")[:-1]
         try:
-            _check_vocabulary(vocabulary)
+            check_wordpieces(vocabulary)
         except ConfigError as error:
             raise RunError(f"The vocabulary '{directory / VOCABULARY_FILE}' is damaged. {error}") from None
         lowercase = _read_lowercase(directory / SETTINGS_FILE)
@@ -187,21 +186,6 @@ def _heads(pieces: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
     starts = pieces.row_starts()
     places = tf.ragged.range(starts, tf.minimum(starts + lengths, pieces.row_limits()))
     return places.with_flat_values(tf.gather(pieces.flat_values, places.flat_values))
-
-
-def _check_vocabulary(vocabulary: Sequence[str]) -> None:
-    if not vocabulary or vocabulary[PADDING_ID] != PADDING:
-        first = f"'{vocabulary[PADDING_ID]}'" if vocabulary else "nothing"
-        raise ConfigError(f"Expected a vocabulary of word pieces that starts with '{PADDING}', got {first} there.")
-    missing = [token for token in (UNKNOWN, CLS, SEP) if token not in vocabulary]
-    if missing:
-        raise ConfigError(f"Expected '{UNKNOWN}', '{CLS}' and '{SEP}' in the vocabulary, found no {listing(missing)}.")
-    twice = [token for token, count in Counter(vocabulary).items() if count > 1]
-    if twice:
-        raise ConfigError(f"Expected each token of the vocabulary once, found {listing(twice)} more often.")
-    broken = [token for token in vocabulary if "\n" in token]
-    if broken:
-        raise ConfigError(f"Expected tokens without line breaks in the vocabulary, found {listing(broken)}.")
 
 
 def _read_lowercase(path: Path) -> bool:

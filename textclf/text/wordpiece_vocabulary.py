@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, listing
 from textclf.text.splitting import in_batches
-from textclf.text.vocabulary import PADDING, UNKNOWN
+from textclf.text.vocabulary import PADDING, PADDING_ID, UNKNOWN
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
 
 CLS, SEP, MASK = "[CLS]", "[SEP]", "[MASK]"
@@ -19,6 +19,29 @@ LONGEST_WORD = 100  # characters; BERT reads a longer word as unknown
 # The learner's time grows with the distinct words: rarer ones than these hardly change the pieces.
 _MOST_WORDS = 100_000
 _RAREST_PIECE = 2  # what stands once in the training texts teaches nothing
+
+
+def check_wordpieces(vocabulary: Sequence[str]) -> None:
+    """Refuse a vocabulary that is no BERT's.
+
+    Args:
+        vocabulary: Tokens in the order of their ids.
+
+    Raises:
+        ConfigError: Padding is not first, a special token is missing, a token stands twice or holds a line break.
+    """
+    if not vocabulary or vocabulary[PADDING_ID] != PADDING:
+        first = f"'{vocabulary[PADDING_ID]}'" if vocabulary else "nothing"
+        raise ConfigError(f"Expected a vocabulary of word pieces that starts with '{PADDING}', got {first} there.")
+    missing = [token for token in (UNKNOWN, CLS, SEP) if token not in vocabulary]
+    if missing:
+        raise ConfigError(f"Expected '{UNKNOWN}', '{CLS}' and '{SEP}' in the vocabulary, found no {listing(missing)}.")
+    twice = [token for token, count in Counter(vocabulary).items() if count > 1]
+    if twice:
+        raise ConfigError(f"Expected each token of the vocabulary once, found {listing(twice)} more often.")
+    broken = [token for token in vocabulary if "\n" in token]
+    if broken:
+        raise ConfigError(f"Expected tokens without line breaks in the vocabulary, found {listing(broken)}.")
 
 
 def learn_wordpieces(texts: Sequence[str], *, vocabulary_size: int, lowercase: bool) -> list[str]:
