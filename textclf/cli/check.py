@@ -19,6 +19,7 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     CONFIG is a file that `textclf init` wrote, or a run's config.yaml. Nothing is changed.
     """
     run_config = load_config(config, overrides)
+    run_config.model.check_files()
     import_tensorflow()
     from textclf.training.check import check
 

@@ -18,6 +18,7 @@ from textclf.startup import import_tensorflow
 def command(config: str, overrides: tuple[str, ...], run_dir: str | None, force: bool, quiet: bool) -> None:
     """Train as CONFIG says; print the scores; write model, scores, report and logs. Ctrl-C keeps the best so far."""
     run_config = load_config(config, overrides)
+    run_config.model.check_files()
     import_tensorflow()
     from textclf.training.train import train
 

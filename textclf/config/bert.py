@@ -1,9 +1,10 @@
 """The options of the BERT."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from textclf.config.presets import local_directory
 from textclf.config.section import ModelOptions, NonNegativeInt, Portion, PositiveInt
 from textclf.config.training import TrainingConfig
 
@@ -67,9 +68,27 @@ class BertConfig(ModelOptions):
     lowercase: bool = True
     """Whether case and accents are folded before word pieces are learnt and looked up."""
 
+    length_fields: ClassVar[str] = "text.max_tokens and model.long_texts"
+
+    @property
+    def learns_in_steps(self) -> bool:
+        """Whether the encoder is trained; if not, its features are computed once, and a regression is the head."""
+        return self.encoder == "trained"
+
+    def idle(self) -> set[str]:
+        """Return the options that count nothing, such as the sizes of an encoder that a preset brings."""
+        return {name for counts, _, names in self._conditions() if not counts for name in names}
+
+    def check_files(self) -> None:
+        """Refuse a preset that can only be a folder and is none; `ConfigError` names the hub that was perhaps meant."""
+        if self.preset is not None:
+            local_directory(self.preset)
+
     def defaults(self) -> dict[str, dict[str, Any]]:
         """Return a fine-tuning recipe, or one that starts from nothing; windows are for texts that are long."""
         windows = self.long_texts == "windows"
+        if not self.learns_in_steps:
+            return {"text": {"max_tokens": 512} if windows else {}}
         training: dict[str, Any] = {"batch_size": 16 if windows else 32, "warmup": 0.1, "weight_decay": 0.01}
         if self.preset is None:
             training |= {"epochs": 15, "learning_rate": _FROM_NOTHING}
@@ -80,12 +99,13 @@ class BertConfig(ModelOptions):
 
     def doubts(self, training: TrainingConfig) -> list[str]:
         """Return a warning if the learning rate would shake the pretrained weights out."""
-        if self.preset is None or self.lora_rank or self.encoder == "frozen" or training.learning_rate < _TOO_HIGH:
-            return []
+        if not self.learns_in_steps or self.preset is None or self.lora_rank or training.learning_rate < _TOO_HIGH:
+            return super().doubts(training)
+        fields = self.defaults()["training"].items()
         return [
-            f"training.learning_rate is {training.learning_rate}, with which pretrained weights are mostly forgotten; "
-            f"{_FINE_TUNING} is this model's default. If the config was written for another model, take "
-            f"{', '.join(self.defaults()['training'])} out of its training section."
+            f"training.learning_rate is {training.learning_rate}, with which pretrained weights are mostly forgotten. "
+            "If the config was written for another model, take what belongs to that out of its training section; this "
+            f"model's defaults are: {' '.join(f'--set training.{name}={value}' for name, value in fields)}"
         ]
 
     @model_validator(mode="after")
@@ -118,7 +138,16 @@ class BertConfig(ModelOptions):
     @model_validator(mode="after")
     def _every_choice_counts(self) -> "BertConfig":
         """Refuse what somebody chose and nothing would come of."""
-        for counts, condition, names in (
+        for counts, condition, names in self._conditions():
+            for name in names:
+                value = getattr(self, name)
+                if not counts and value != type(self).model_fields[name].default:
+                    raise ValueError(f"{name}={value} counts only {condition}")
+        return self
+
+    def _conditions(self) -> tuple[tuple[bool, str, tuple[str, ...]], ...]:
+        """Return whether, under which condition, and which options count."""
+        return (
             (self.preset is None, "without a preset, whose own it has", _OF_NEW_ENCODERS),
             (
                 self.preset is not None,
@@ -128,9 +157,4 @@ class BertConfig(ModelOptions):
             (self.encoder == "trained", "with encoder=trained: nothing of a frozen encoder is trained", _OF_TRAINING),
             (self.encoder == "frozen", "with encoder=frozen", ("inverse_regularization", "max_iterations")),
             (self.long_texts == "windows", "with long_texts=windows", ("window", "stride", "window_pooling")),
-        ):
-            for name in names:
-                value = getattr(self, name)
-                if not counts and value != type(self).model_fields[name].default:
-                    raise ValueError(f"{name}={value} counts only {condition}")
-        return self
+        )

@@ -61,8 +61,15 @@ def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]
 
 
 def dump_config(config: Config) -> str:
-    """Return the resolved config, defaults included, as YAML that `load_config` reads back to an equal one."""
-    return notation.dump(config.model_dump(mode="json"))
+    """Return the resolved config as YAML that `load_config` reads back to an equal one.
+
+    Defaults are in it, but nothing that does not count: options of the model that others have put out of use, and the
+    training section of a model that does not learn in steps.
+    """
+    values = config.model_dump(mode="json", exclude={"model": config.model.idle()})
+    if not config.model.learns_in_steps and not config.training.model_fields_set:
+        del values["training"]
+    return notation.dump(values)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -20,3 +20,8 @@ class LinearConfig(ModelOptions):
     """scikit-learn's `C`: larger fits the training texts more closely."""
     max_iterations: PositiveInt = 1000
     """Most steps of the solver (L-BFGS)."""
+
+    @property
+    def learns_in_steps(self) -> bool:
+        """False: scikit-learn fits it."""
+        return False

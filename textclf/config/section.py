@@ -1,8 +1,10 @@
 """The base of every part of a config: typed, frozen, and strict about names and types."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from textclf.errors import listing
 
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -33,14 +35,38 @@ class Section(BaseModel):
 class ModelOptions(Section):
     """The options of a model; `name` is the one that it is registered under."""
 
+    length_fields: ClassVar[str] = "text.max_tokens"
+    """The fields that say what becomes of a long text, as a message names them."""
+
     name: str
     """The model."""
+
+    @property
+    def learns_in_steps(self) -> bool:
+        """Whether the training loop fits the model, as `training` says; if not, a solver does, in one go."""
+        return True
+
+    def idle(self) -> set[str]:
+        """Return the options that count nothing beside what the others say; a resolved config leaves them out."""
+        return set()
+
+    def check_files(self) -> None:
+        """Refuse, before TensorFlow's seconds of start-up, what the options name and this machine has not.
+
+        Raises:
+            ConfigError: A file or a folder is missing.
+        """
 
     def defaults(self) -> dict[str, dict[str, Any]]:
         """Return the fields of `text` and `training` whose defaults are others for this model, by section."""
         return {}
 
     def doubts(self, training: Any) -> list[str]:
-        """Return warnings of what a `TrainingConfig` would hardly learn anything good with."""
-        del training
-        return []
+        """Return warnings of what a `TrainingConfig` would hardly learn anything good with, or to no purpose."""
+        given = sorted(training.model_fields_set)
+        if self.learns_in_steps or not given:
+            return []
+        return [
+            f"What the training section says counts nothing for this model, which a solver fits in one go: "
+            f"{listing(given, most=3)}."
+        ]

@@ -1,10 +1,12 @@
 """The options of the TextCNN."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from textclf.config.section import ModelOptions, NonNegative, Portion, PositiveInt
+from textclf.errors import ConfigError
 
 
 class TextCNNConfig(ModelOptions):
@@ -41,6 +43,11 @@ class TextCNNConfig(ModelOptions):
     vectors_mode: Literal["random", "static", "non-static", "multichannel"] = "random"
     """What becomes of the vectors: random ignores them, static freezes them, non-static trains them on,
     multichannel does both side by side."""
+
+    def check_files(self) -> None:
+        """Refuse a file of vectors that is not there."""
+        if self.vectors is not None and not Path(self.vectors).is_file():
+            raise ConfigError(f"model.vectors: there is no file '{self.vectors}'.")
 
     @model_validator(mode="after")
     def _vectors_go_with_their_mode(self) -> "TextCNNConfig":

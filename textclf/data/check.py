@@ -28,7 +28,13 @@ CountTokens: TypeAlias = Callable[[list[str]], NDArray[Any]]
 """Returns the number of tokens of each text, `int[texts]`, before any is cut."""
 
 
-def check(config: DataConfig, seed: int, counter: Callable[[list[str]], CountTokens], max_tokens: int) -> DataCheck:
+def check(
+    config: DataConfig,
+    seed: int,
+    counter: Callable[[list[str]], CountTokens],
+    max_tokens: int,
+    length_fields: str = "text.max_tokens",
+) -> DataCheck:
     """Look at the data of a run.
 
     Args:
@@ -36,6 +42,7 @@ def check(config: DataConfig, seed: int, counter: Callable[[list[str]], CountTok
         seed: Seed of the run, so that the splits are the run's.
         counter: Returns what counts tokens, given the training texts.
         max_tokens: Longest text that the model sees, in tokens.
+        length_fields: The fields of the config that say what becomes of a longer one.
 
     Raises:
         DataError: As `load_corpus`, but for bad rows.
@@ -57,7 +64,8 @@ def check(config: DataConfig, seed: int, counter: Callable[[list[str]], CountTok
     # Rows with other labels than those of train are bad rows, and stand in no split.
     not_in_train = sorted({row.detail for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL})
     warnings = [
-        *_row_warnings(splits, overlaps, len(corpus.bad_rows), max_tokens),
+        *_row_warnings(splits, overlaps, len(corpus.bad_rows)),
+        *_length_warnings(splits, max_tokens, length_fields),
         *_label_warnings(splits["train"].labels, only_in_train, not_in_train),
     ]
     return DataCheck(splits, overlaps, only_in_train, not_in_train, corpus.bad_rows, max_tokens, warnings)
@@ -107,9 +115,7 @@ def _overlap(first: str, second: str, seen: dict[str, set[str]], keys: list[str]
     return Overlap(first, second, len(shared), sum(label not in seen[key] for key, label in shared))
 
 
-def _row_warnings(
-    splits: dict[str, SplitCheck], overlaps: list[Overlap], num_bad: int, max_tokens: int
-) -> Iterator[str]:
+def _row_warnings(splits: dict[str, SplitCheck], overlaps: list[Overlap], num_bad: int) -> Iterator[str]:
     if num_bad:
         yield f"Bad rows: {num_bad:,}. Training stops at them; --set data.bad_rows=drop leaves them out."
     for overlap in overlaps:
@@ -124,8 +130,12 @@ def _row_warnings(
             yield f"Texts of {name} that came before with another label: {split.conflicting:,}. One of both is wrong."
         if split.without_tokens:
             yield f"Texts of {name} without a single token: {split.without_tokens:,}."
+
+
+def _length_warnings(splits: dict[str, SplitCheck], max_tokens: int, length_fields: str) -> Iterator[str]:
+    for name, split in splits.items():
         if split.share_cut > SHARE_CUT:
-            yield f"Texts of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See text.max_tokens."
+            yield f"Texts of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See {length_fields}."
 
 
 def _label_warnings(labels: dict[str, int], only_in_train: list[str], not_in_train: list[str]) -> Iterator[str]:

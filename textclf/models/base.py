@@ -29,8 +29,8 @@ class TextModel(keras.Model):
     """A Keras model from token ids to logits.
 
     A new model is a subclass in a file of its own and one row in `textclf.config.models.MODELS`. It
-    has `num_classes`, gives `call`, and either `create`, for the training loop, or `solve`, if it is fitted
-    without gradient steps. Its tokenizer splits words or characters and learns its vocabulary from the training
+    has `num_classes`, gives `call`, and either `create`, for the training loop, or `solve`, if its options'
+    `learns_in_steps` is false. Its tokenizer splits words or characters and learns its vocabulary from the training
     texts, unless it gives another one by `make_tokenizer`, `load_tokenizer` and `token_counter`.
 
     A text's logits must not depend on the texts beside it in the batch, nor on the padding.
@@ -38,16 +38,6 @@ class TextModel(keras.Model):
 
     num_classes: int
     """Logits a text."""
-
-    @classmethod
-    def has_solver(cls, options: Any) -> bool:
-        """Return whether `solve` makes the fitted model; otherwise `create` makes one for the training loop.
-
-        Args:
-            options: The model's section of the config, such as `TextCNNConfig`.
-        """
-        del options
-        return False
 
     @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:

@@ -109,20 +109,16 @@ class Bert(TextModel):
         found = find_pretrained(options.preset)
         sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
         bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
-        if options.freeze_layers > sizes["num_layers"]:
+        if options.freeze_layers >= sizes["num_layers"]:
             raise ConfigError(
-                f"model.freeze_layers: expected at most the {sizes['num_layers']} layers of '{options.preset}', "
-                f"got {options.freeze_layers}."
+                f"model.freeze_layers: expected fewer than the {sizes['num_layers']} layers of '{options.preset}', got "
+                f"{options.freeze_layers}. To keep all of them as they are, take model.encoder=frozen: it fits the "
+                "head in seconds, where steps at the rate of fine-tuning would take many epochs."
             )
         model = cls(sizes, found.activation, special_ids, num_classes, options.model_dump())
         found.load_into(model.backbone)
         model.freeze()
         return model
-
-    @classmethod
-    def has_solver(cls, options: BertConfig) -> bool:
-        """Return whether the encoder is frozen: its features are computed once, and a regression is the head."""
-        return options.encoder == "frozen"
 
     @classmethod
     def solve(

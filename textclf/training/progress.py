@@ -6,7 +6,23 @@ from typing import Any
 import keras
 from tqdm.auto import tqdm
 
+from textclf.config import Config
 from textclf.training.loop import TrainingState
+
+
+def announce(config: Config, num_texts: int, num_dev: int) -> None:
+    """Say on standard error what is about to be learnt: the first line of an evaluation may be minutes away.
+
+    Args:
+        config: The run.
+        num_texts: Texts of train.
+        num_dev: Texts of dev.
+    """
+    training = config.training
+    steps = -(-num_texts // training.batch_size)
+    how = f"{training.epochs} epochs of {steps:,} steps" if config.model.learns_in_steps else "fitted in one go"
+    line = f"{config.model.name}: train has {num_texts:,} texts, dev {num_dev:,}; {how}."
+    tqdm.write(line, file=sys.stderr)
 
 
 class ProgressBar(keras.callbacks.Callback):

@@ -17,7 +17,7 @@ from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.loop import Trainer, TrainingState
 from textclf.training.prediction import Encoded, Predictor
-from textclf.training.progress import ProgressBar
+from textclf.training.progress import ProgressBar, announce
 from textclf.training.run_directory import BAD_ROWS_FILE, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
 from textclf.training.run_writer import RunWriter
 from textclf.training.summary import TrainingSummary
@@ -123,8 +123,10 @@ def fit(
     progress: bool = False,
 ) -> tuple[TextModel, TrainingState, Predictor]:
     """Return the fitted model, how its training went, by solver or loop as the model has it, and what runs it."""
+    if progress:
+        announce(config, len(splits["train"]), len(splits["dev"]))
     chosen = model_class(config.model.name)
-    if chosen.has_solver(config.model):
+    if not config.model.learns_in_steps:
         train_split = splits["train"]
         model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
         writer.write_model(model)
