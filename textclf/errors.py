@@ -13,7 +13,13 @@ _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS,
 
 
 class TextclfError(Exception):
-    """The base of every error that a user can cause and mend."""
+    """The base of every error that a user can cause and mend.
+
+    Attributes:
+        exit_code: What a command that it ends gives to the shell.
+    """
+
+    exit_code = 1
 
 
 class ConfigError(TextclfError):

@@ -57,7 +57,7 @@ def test_scores_are_those_before_the_export_of_other_models(
 def test_scores_are_those_before_the_export_in_mixed_precision(
     model: str, tiny_config: Callable[..., Config], tiny_bert: dict[str, Any], tmp_path: Path
 ) -> None:
-    values = tiny_config("training.mixed_precision=bfloat16").model_dump()
+    values = tiny_config("compute.mixed_precision=bfloat16").model_dump()
     config = Config.make(values | ({"model": tiny_bert} if model == "bert" else {}))
     run = train(config, tmp_path / "run", report=False)
     assert run.model.compute_dtype == "bfloat16"

@@ -35,8 +35,8 @@ class Prepared(NamedTuple):
 
     def trainer(self, seed: int | None = None, **options: Any) -> Trainer:
         """Return a trainer of a new model."""
-        seed = self.config.seed if seed is None else seed
-        return Trainer(self.model(seed), SingleLabel(), self.labels, self.config.training, seed, **options)
+        config = self.config if seed is None else self.config.model_copy(update={"seed": seed})
+        return Trainer(self.model(seed), SingleLabel(), self.labels, config, **options)
 
     def fit(self, trainer: Trainer) -> Any:
         """Train on train and dev."""

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from textclf.config.training import TrainingConfig
-from textclf.models.bert import Bert
+from textclf.config import Config
 from textclf.models.tasks import SingleLabel
+from textclf.training.batches import BatchPlan, Shares, make_batches
 from textclf.training.optimizer import make_optimizer
+from textclf.training.prediction import Encoded
 from textclf.training.step import TrainStep
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -26,12 +27,32 @@ def new_model(prepare: Callable[..., Any]) -> Callable[[], Any]:
     return prepare(*NO_DROPOUT).model
 
 
-def settings(**changes: Any) -> TrainingConfig:
-    return TrainingConfig(**{"learning_rate": 0.01, "schedule": "constant", "clip_norm": 0.0} | changes)
+def settings(compute: dict[str, Any] | None = None, **changes: Any) -> Config:
+    training = {"learning_rate": 0.01, "schedule": "constant", "clip_norm": 0.0} | changes
+    return Config.make({"data": {"train": "x"}, "training": training, "compute": compute or {}})
 
 
-def one_device(model: Any, config: TrainingConfig) -> TrainStep:
-    return TrainStep(model, make_optimizer(config, model, total_steps=10), SingleLabel(), config)
+def new_step(model: Any, config: Config) -> TrainStep:
+    """Return a step under the strategy that is in scope."""
+    return TrainStep(model, make_optimizer(config.training, model, total_steps=10), SingleLabel(), config)
+
+
+class Stepper:
+    """A step that is given whole batches, on one device."""
+
+    def __init__(self, model: Any, config: Config) -> None:
+        self.step, self._parts = new_step(model, config), config.compute.accumulate
+
+    def __call__(self, ids: Any, targets: Any) -> tuple[Any, Any]:
+        split = Encoded(tf.RaggedTensor.from_tensor(ids, padding=0), np.asarray(targets))
+        rows = np.arange(len(targets))
+        plan = BatchPlan([rows], split.lengths, Shares(parts=self._parts))
+        batches = make_batches(split, np.ones(len(rows), np.float32), plan)
+        self.step.expect(batches.element_spec)
+        return self.step(next(iter(batches)))
+
+
+one_device = Stepper
 
 
 def cross_entropy(model: Any, batch: Batch, smoothing: float = 0.0) -> np.ndarray:
@@ -57,18 +78,19 @@ def global_norm(arrays: list[np.ndarray]) -> float:
     return float(np.sqrt(sum((array**2).sum() for array in arrays)))
 
 
-def adamw(model: Any, batches: list[Batch], config: TrainingConfig) -> list[np.ndarray]:
+def adamw(model: Any, batches: list[Batch], config: Config) -> list[np.ndarray]:
     """Return the weights after AdamW of Loshchilov & Hutter in float64; the model gives the gradients."""
-    beta_1, beta_2, epsilon, rate = 0.9, 0.999, 1e-7, config.learning_rate
+    training = config.training
+    beta_1, beta_2, epsilon, rate = 0.9, 0.999, 1e-7, training.learning_rate
     weights = [variable.numpy().astype(np.float64) for variable in model.trainable_variables]
     first, second = [np.zeros_like(each) for each in weights], [np.zeros_like(each) for each in weights]
     for step, batch in enumerate(batches, start=1):
         found = gradients(model, batch)
-        scale = min(1.0, config.clip_norm / global_norm(found)) if config.clip_norm else 1.0
+        scale = min(1.0, training.clip_norm / global_norm(found)) if training.clip_norm else 1.0
         for index, (variable, gradient) in enumerate(zip(model.trainable_variables, found, strict=True)):
             gradient = gradient * scale
             if variable.name != "bias":
-                weights[index] *= 1.0 - config.weight_decay * rate
+                weights[index] *= 1.0 - training.weight_decay * rate
             first[index] = beta_1 * first[index] + (1 - beta_1) * gradient
             second[index] = beta_2 * second[index] + (1 - beta_2) * gradient**2
             moved = rate * np.sqrt(1 - beta_2**step) / (1 - beta_1**step)
@@ -112,69 +134,6 @@ def test_updates_equal_adamw_in_float64(
         np.testing.assert_allclose(variable.numpy(), weights, atol=2e-5, err_msg=variable.path)
 
 
-@pytest.fixture(scope="module")
-def two_devices() -> tf.distribute.Strategy:
-    """One strategy for all tests: two of them number their all-reduces alike, and mix up tensors of other shapes."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-def on_two_devices(strategy: tf.distribute.Strategy, step: TrainStep, batch: Batch, cut: int) -> tuple[float, float]:
-    """Take a step with the first `cut` texts on one device and the others on the other."""
-    parts = [slice(0, cut), slice(cut, None)]
-
-    def part(values: np.ndarray) -> Any:
-        return strategy.experimental_distribute_values_from_function(
-            lambda context: tf.constant(values[parts[context.replica_id_in_sync_group]])
-        )
-
-    loss, norm = step(part(batch[0]), part(batch[1]))
-    return float(loss), float(norm)
-
-
-@pytest.mark.parametrize("clip_norm", [0.0, 0.1])
-@pytest.mark.parametrize("l2", [0.0, 0.1])
-def test_two_devices_equal_one_on_even_and_uneven_splits(
-    prepare: Callable[..., Any], batch: Batch, two_devices: tf.distribute.Strategy, clip_norm: float, l2: float
-) -> None:
-    prepared = prepare(*NO_DROPOUT, f"model.l2={l2}")
-    config = settings(clip_norm=clip_norm, weight_decay=0.1)
-    batch = (batch[0][:10], batch[1][:10])
-    single = prepared.model()
-    step = one_device(single, config)
-    expected = [tuple(map(float, step(*map(tf.constant, batch)))) for _ in range(3)]
-
-    with two_devices.scope():
-        mirrored = prepared.model()
-        step = one_device(mirrored, config)
-    found = [on_two_devices(two_devices, step, batch, cut) for cut in (5, 3, 9)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
-        np.testing.assert_allclose(two.numpy(), one.numpy(), atol=1e-6, err_msg=one.path)
-
-
-def test_uneven_batches_of_a_bert_on_two_devices_give_the_weights_of_one(two_devices: tf.distribute.Strategy) -> None:
-    config = settings(clip_norm=0.1, weight_decay=0.3)
-    sizes = {"vocabulary_size": 30, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
-    options = {"dropout": 0.0, "encoder_dropout": 0.0, "layer_decay": 0.5, "pooling": "cls+mean"}
-    random = np.random.default_rng(1)
-    batch = random.integers(4, 30, (8, 6)).astype(np.int32), random.integers(0, 3, 8).astype(np.int32)
-
-    def new() -> Any:
-        keras.utils.set_random_seed(1)
-        return Bert(sizes, "gelu", (2, 3), 3, options)
-
-    single = new()
-    step = one_device(single, config)
-    expected = [tuple(map(float, step(*map(tf.constant, batch)))) for _ in range(2)]
-    with two_devices.scope():
-        mirrored = new()
-        step = one_device(mirrored, config)
-    found = [on_two_devices(two_devices, step, batch, cut) for cut in (5, 3)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    for one, two in zip(single.trainable_variables, mirrored.trainable_variables, strict=True):
-        np.testing.assert_allclose(two.numpy(), one.numpy(), atol=2e-6, err_msg=one.path)
-
-
 def test_a_weight_that_the_loss_does_not_depend_on_stays(new_model: Callable[[], Any], batch: Batch) -> None:
     model, reference = new_model(), new_model()
     model._tracker.unlock()  # a built model takes no new weights
@@ -197,7 +156,7 @@ def test_many_trainings_in_one_process_are_traced_once_each_and_say_nothing(
                 step = one_device(new_model(), settings())
                 for size in (2, 3, 5, 11):
                     step(tf.constant(batch[0][:size, : size + 1]), tf.constant(batch[1][:size]))
-                assert step._global_step.experimental_get_tracing_count() == 1
+                assert step.step._one.experimental_get_tracing_count() == 1
         finally:
             tf.get_logger().removeHandler(caplog.handler)
     assert "retracing" not in caplog.text

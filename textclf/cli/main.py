@@ -18,6 +18,14 @@ COMMANDS = {
 }
 
 
+class _Failed(click.ClickException):
+    """A user's error, with the exit code that it asks for."""
+
+    def __init__(self, error: TextclfError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click calls it a class variable
+
+
 class _Stopped(click.ClickException):
     """Ctrl-C, with the exit code that shells give to a command which it ended."""
 
@@ -52,7 +60,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except TextclfError as error:
-            raise click.ClickException(str(error)) from error
+            raise _Failed(error) from error
         except KeyboardInterrupt:
             raise _Stopped("Stopped by Ctrl-C.") from None
         except BrokenPipeError:  # `| head` has read enough, which click ends without a word

@@ -1,6 +1,7 @@
 """`textclf train`: from a config to a run directory."""
 
 import shlex
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,21 +9,33 @@ from textclf.cli.options import config_argument, set_option
 from textclf.config import load_config
 from textclf.startup import import_tensorflow
 
+if TYPE_CHECKING:
+    from textclf.training.resume import Resume
+
 
 @click.command(name="train")
 @config_argument
 @set_option
 @click.option("--run", "run_dir", type=click.Path(), help="Where to write the run; runs/NAME if not given.")
 @click.option("--force", is_flag=True, help="Replace a run that is there.")
+@click.option(
+    "--resume",
+    type=click.Choice(["auto", "must", "never"]),
+    default="auto",
+    show_default=True,
+    help="Go on from the last checkpoint of a run that was killed: if there is one, or else fail, or not at all.",
+)
 @click.option("--quiet", is_flag=True, help="No progress bar and no line an evaluation.")
-def command(config: str, overrides: tuple[str, ...], run_dir: str | None, force: bool, quiet: bool) -> None:
+def command(
+    config: str, overrides: tuple[str, ...], run_dir: str | None, force: bool, resume: "Resume", quiet: bool
+) -> None:
     """Train as CONFIG says; print the scores; write model, scores, report and logs. Ctrl-C keeps the best so far."""
     run_config = load_config(config, overrides)
     run_config.model.check_files()
     import_tensorflow()
     from textclf.training.train import train
 
-    run = train(run_config, run_dir, force=force, progress=not quiet)
+    run = train(run_config, run_dir, force=force, resume=resume, progress=not quiet)
     split = "test" if "test" in run.results["scores"] else "dev"
     if run.results["interrupted"]:
         click.echo(f"Stopped by Ctrl-C; the best weights so far (step {run.results['best_step']}) are kept.")

@@ -1,6 +1,8 @@
 """What a run is. Nothing here imports TensorFlow."""
 
 from textclf.config.bert import BertConfig
+from textclf.config.checkpoints import CheckpointsConfig
+from textclf.config.compute import ComputeConfig
 from textclf.config.data import DataConfig
 from textclf.config.files import dump_config, load_config
 from textclf.config.linear import LinearConfig
@@ -12,6 +14,8 @@ from textclf.config.training import TrainingConfig
 
 __all__ = [
     "BertConfig",
+    "CheckpointsConfig",
+    "ComputeConfig",
     "Config",
     "DataConfig",
     "LinearConfig",

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
+from textclf.config.checkpoints import CheckpointsConfig
+from textclf.config.compute import ComputeConfig
 from textclf.config.data import DataConfig
 from textclf.config.models import MODELS, model_config_class, unknown_model
 from textclf.config.problems import describe
@@ -49,6 +51,10 @@ class Config(Section):
     """How texts become tokens."""
     training: TrainingConfig = Field(default_factory=TrainingConfig, validate_default=True)
     """How the model learns; some of its defaults are the model's."""
+    compute: ComputeConfig = ComputeConfig()
+    """What a training is computed on, and how."""
+    checkpoints: CheckpointsConfig = CheckpointsConfig()
+    """When a training is written down, so that it can go on after a kill."""
 
     _name_is_a_folders = field_validator("name")(check_name)
 
@@ -63,6 +69,20 @@ class Config(Section):
         if model is None or not isinstance(value, dict):
             return value
         return model.defaults().get(str(info.field_name), {}) | value
+
+    @field_validator("compute", "checkpoints", mode="before")
+    @classmethod
+    def _nothing_is_the_defaults(cls, value: Any) -> Any:
+        """Let a section with nothing under it, as `textclf init` writes one, have its defaults."""
+        return {} if value is None else value
+
+    @field_validator("compute")
+    @classmethod
+    def _settings_go_together(cls, value: ComputeConfig, info: ValidationInfo) -> ComputeConfig:
+        training = info.data.get("training")  # missing if it was refused
+        if value.xla and training is not None and training.lazy_embeddings:
+            raise ValueError("xla and training.lazy_embeddings exclude each other: XLA knows dense gradients alone")
+        return value
 
     @field_validator("model", mode="before")
     @classmethod

@@ -33,9 +33,15 @@ class TrainingConfig(Section):
     """Evaluations without a better score before training stops; 0 never stops early."""
     evaluate_every: NonNegativeInt = 0
     """Steps between evaluations on dev; 0 evaluates at the end of every epoch."""
-    mixed_precision: Literal["bfloat16"] | None = None
-    """What a model learnt in steps computes in, where weights, loss and scores stay in float32; faster where the
-    hardware has it. null computes in float32 too."""
+    class_weights: Literal["balanced"] | dict[str, Positive] | None = None
+    """Weight of each label's loss: balanced gives all labels the same sum over train, a mapping gives some labels
+    other weights than 1; null gives each text the same."""
+    lazy_embeddings: bool = False
+    """Whether a step moves the vectors of its own tokens alone (lazy Adam): its time then does not grow with the
+    vocabulary. The others' moments rest, so results differ a little."""
+    on_breakdown: Literal["stop", "rollback"] = "stop"
+    """What a loss that is no number, or has blown up, leads to: an end that names step and rows, or a return to the
+    last checkpoint, or the beginning, at half the rate, up to three times."""
     num_length_groups: PositiveInt = 20
     """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it
     off."""

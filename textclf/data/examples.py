@@ -7,7 +7,7 @@ the first. Readers then fill the new field in `readers.rows.checked`, the only p
 `Example`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -85,6 +85,21 @@ class Split:
         self.texts.append(example.text)
         self.labels.append(example.label)
         self.places.append((example.source, example.line))
+
+    def name_rows(self, rows: Sequence[int], most: int = 5) -> str:
+        """Return where some rows stand, for a message.
+
+        Args:
+            rows: Their positions in the split.
+            most: How many are named; the others are counted.
+
+        Example:
+            >>> Split.of([Example("great", "positive", "reviews.csv", 2)]).name_rows([0])
+            "'reviews.csv' line 2"
+        """
+        named = [f"'{source}' line {line}" for source, line in (self.places[row] for row in rows[:most])]
+        more = f" and {len(rows) - most} more" if len(rows) > most else ""
+        return ", ".join(named) + more
 
     def take(self, indices: Iterable[int]) -> "Split":
         """Return a split of the rows at these indices, in the order of the indices."""

@@ -1,10 +1,19 @@
-"""Ctrl-C as a wish to stop, not as an exception anywhere."""
+"""Signals as a wish to stop, not as an exception anywhere."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from textclf.errors import TextclfError
+
+
+class TerminatedError(TextclfError):
+    """The system asked for the end (SIGTERM), and what there was is saved."""
+
+    exit_code = 128 + signal.SIGTERM
+    """What a shell gives to a command that SIGTERM ended, as schedulers know it."""
 
 
 @contextmanager
@@ -18,18 +27,31 @@ def on_ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
     Args:
         stop: Asks for the end of the work; called in the main thread, between two Python instructions.
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or handler is not signal.default_int_handler:
+    with _on_signal(signal.SIGINT, signal.default_int_handler, stop):
+        yield
+
+
+@contextmanager
+def on_sigterm(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGTERM inside the block; a second one ends the process. Otherwise as `on_ctrl_c`."""
+    with _on_signal(signal.SIGTERM, signal.SIG_DFL, stop):
+        yield
+
+
+@contextmanager
+def _on_signal(number: int, default: object, stop: Callable[[], None]) -> Iterator[None]:
+    handler = signal.getsignal(number)
+    if threading.current_thread() is not threading.main_thread() or handler != default:
         yield
         return
 
     def handle(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        del frame
+        signal.signal(number, handler)
         stop()
 
-    signal.signal(signal.SIGINT, handle)
+    signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(number, handler)

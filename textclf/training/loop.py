@@ -1,91 +1,59 @@
 """The training loop: batches in, best weights out."""
 
 import logging
-import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from textclf.config.training import TrainingConfig
+from textclf.config import Config
 from textclf.errors import RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
-from textclf.text.batches import make_dataset, plan_epoch
-from textclf.training.interruption import on_ctrl_c
+from textclf.text.batches import plan_epoch
+from textclf.training.batches import BatchPlan, Shares, choose_widths, make_batches, weigh_rows
+from textclf.training.breakdown import BreakdownError, LossWatch
+from textclf.training.checkpoints import Checkpoint, Checkpoints
+from textclf.training.devices import distribute, local_replicas
+from textclf.training.interruption import TerminatedError, on_ctrl_c, on_sigterm
+from textclf.training.meter import Meter
 from textclf.training.optimizer import make_optimizer
 from textclf.training.prediction import Encoded, Outcome, Predictor
+from textclf.training.snapshot import Snapshot
+from textclf.training.state import MeanLoss, TrainingState
 from textclf.training.step import TrainStep
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass
-class _MeanLoss:
-    """The mean over examples, summed on the device so that no step waits for Python."""
-
-    total: tf.Tensor = field(default_factory=lambda: tf.zeros(()))
-    examples: int = 0
-
-    def add(self, loss_sum: tf.Tensor, examples: int) -> None:
-        self.total += loss_sum
-        self.examples += examples
-
-    def __float__(self) -> float:
-        return float(self.total) / max(self.examples, 1)
-
-
-@dataclass
-class TrainingState:
-    """Where a training stands, and what came of it so far.
-
-    It is not enough to go on after a stop as if there had been none, which comes later: beside the model's and the
-    optimizer's weights, that takes the best weights, the place in the epoch and in the sums since the last
-    evaluation, and the seeds of dropout.
-
-    Attributes:
-        epoch: Number of the epoch, from 0.
-        step: Steps done.
-        best_score: Highest score on dev so far.
-        best_step: Steps done when it was reached.
-        evaluations_since_best: What `patience` counts.
-        history: One record an evaluation, as the report plots it.
-        interrupted: Whether Ctrl-C ended the training.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    best_score: float = -1.0
-    best_step: int = 0
-    evaluations_since_best: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    interrupted: bool = False
+_MOST_ROLLBACKS = 3
+_ROLLBACK_RATE = 0.5
 
 
 class Trainer:
     """Trains a model by gradient steps and leaves it with its best weights.
 
-    The order of the texts is a function of (seed, epoch). The best weights are those of the evaluation on
-    dev with the highest `config.monitor`, the earlier one on a tie. Ctrl-C ends the training as if
-    `epochs` were over.
+    The order of the texts and the dropout of a step are functions of the seed, the epoch and the step. The best weights
+    are those of the evaluation on dev with the highest `training.monitor`, the earlier one on a tie. Ctrl-C ends the
+    training as if `epochs` were over. It runs under the `tf.distribute` strategy in whose scope it and its model are
+    made.
 
     Args:
         model: What learns; has its first weights.
         task: Losses and decisions.
         labels: The label vocabulary.
-        config: The training section of the run's config.
-        seed: The run's seed.
+        config: The run's config: `training`, `compute` and the seed count.
         callbacks: Ordinary Keras callbacks, also to be added to `.callbacks` before `fit`. The `logs` of an evaluation
             hold `loss`, `dev_loss` and `dev_<score>`; those of an epoch hold the epoch's `loss`, and the others as
             its last evaluation found them, if there was one: `EarlyStopping("dev_macro_f1", mode="max")` passes
             over an epoch without. One that sets the learning rate, such as `ReduceLROnPlateau`, works with
-            `schedule: constant` without warm-up alone; Keras lets nobody change a schedule.
+            `schedule: constant` without warm-up alone; Keras lets nobody change a schedule. What a callback counts for
+            itself is not in a checkpoint.
         save_best: Called whenever the model has better weights than ever before.
+        checkpoints: Where the training is written down, if at all.
+        name_rows: Says which rows of train some numbers are, for a message.
 
     Attributes:
         predictor: What runs the model for an evaluation; of use for others afterwards, since its graph is traced.
@@ -96,45 +64,50 @@ class Trainer:
         model: TextModel,
         task: Task,
         labels: list[str],
-        config: TrainingConfig,
-        seed: int,
+        config: Config,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         save_best: Callable[[TextModel], None] = lambda _: None,
+        checkpoints: Checkpoints | None = None,
+        name_rows: Callable[[np.ndarray], str] = lambda rows: f"rows {', '.join(map(str, rows[:5]))} …",
     ) -> None:
         """Keep the parts; variables are made by `fit`."""
-        self.model, self.config, self.seed = model, config, seed
+        self.model, self.config, self.task, self.labels = model, config, task, labels
         self.state = TrainingState()
-        self._task, self._save_best = task, save_best
+        self.meter = Meter()
+        self._save_best, self._checkpoints, self._name_rows = save_best, checkpoints, name_rows
+        self._strategy = tf.distribute.get_strategy()
         self.predictor = Predictor(model, task, labels)
         self.callbacks = list(callbacks)
-        self._best_weights: list[np.ndarray] = []
-        self._loss_of_epoch, self._loss_since_evaluation = _MeanLoss(), _MeanLoss()
-        self._window_start = 0.0
+        self._losses = {"epoch": MeanLoss(), "window": MeanLoss()}
+        self._best_weights: list[np.ndarray] | None = None
+        self._terminated = False
 
-    def fit(self, train: Encoded, dev: Encoded) -> TrainingState:
+    def fit(self, train: Encoded, dev: Encoded, resume: Checkpoint | None = None) -> TrainingState:
         """Train, evaluate on dev as the config says, and put the best weights into the model.
 
         Dev is evaluated after the last step in any case.
 
+        Args:
+            train: What to learn from.
+            dev: What picks the best weights.
+            resume: Where an earlier training stood, to go on there.
+
         Raises:
-            RunError: The loss is no finite number any more.
+            RunError: The loss broke down, or the checkpoint is of another training.
+            TerminatedError: SIGTERM came; a checkpoint is written if there is a place for it.
         """
-        config, state = self.config, self.state
-        steps_per_epoch = -(-len(train) // config.batch_size)
-        optimizer = make_optimizer(config, self.model, config.epochs * steps_per_epoch)
-        self.model.optimizer = optimizer  # where Keras' callbacks look for it
-        self.model.stop_training = False
-        step = TrainStep(self.model, optimizer, self._task, config)
+        state = self.state
+        self._prepare(train, resume)
         callbacks = keras.callbacks.CallbackList(self.callbacks, model=self.model)
-        callbacks.set_params({"epochs": config.epochs, "steps": steps_per_epoch, "verbose": 0})
+        epochs, batch_size = self.config.training.epochs, self.config.training.batch_size
+        callbacks.set_params({"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": 0})
         callbacks.on_train_begin()
-        self._open_window()
         try:
-            with on_ctrl_c(self._interrupt):
-                self._epochs(step, train, dev, callbacks)
+            with on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
+                self._go_through(train, dev, callbacks)
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
             state.interrupted = True
-            if not self._best_weights:
+            if self._best_weights is None:
                 self._evaluate(dev, callbacks)
         self.model.set_weights(self._best_weights)
         if state.interrupted:
@@ -144,60 +117,118 @@ class Trainer:
         self.model.set_weights(self._best_weights)
         return state
 
+    def _prepare(self, train: Encoded, resume: Checkpoint | None) -> None:
+        """Make optimizer and step, and put a checkpoint back."""
+        training, compute = self.config.training, self.config.compute
+        total_steps = training.epochs * -(-len(train) // training.batch_size)
+        first, local = local_replicas(self._strategy)
+        self._shares = Shares(self._strategy.num_replicas_in_sync, compute.accumulate, first, local)
+        self._widths = choose_widths(train.lengths, compute.num_lengths) if compute.xla else ()
+        self._row_weights = weigh_rows(train.targets, self.labels, training.class_weights)
+        with self._strategy.scope():
+            self.optimizer = make_optimizer(training, self.model, total_steps)
+            self._step = TrainStep(self.model, self.optimizer, self.task, self.config)
+        self.model.optimizer = self.optimizer  # where Keras' callbacks look for it
+        self.model.stop_training = False
+        self._watch = LossWatch(len(self.labels), skips=self._step.loss_scale is not None)
+        self._open_window()
+        if resume is not None:
+            self._put_back(resume)
+        self._start = self._take() if training.on_breakdown == "rollback" and resume is None else None
+
     def _interrupt(self) -> None:
         self.state.interrupted = self.model.stop_training = True
         logger.warning("Ctrl-C: this step is finished and dev is scored; a second one stops at once.")
 
-    def _epochs(self, step: TrainStep, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
-        """Train until the epochs are over or somebody stops, and score the last weights too."""
-        config, state, lengths = self.config, self.state, train.lengths
-        for epoch in range(config.epochs):
-            if self.model.stop_training:
-                break
-            state.epoch = epoch
-            plan = plan_epoch(lengths, config.batch_size, config.num_length_groups, self.seed, state.epoch)
-            self._loss_of_epoch = _MeanLoss()
+    def _terminate(self) -> None:
+        self._terminated = True
+
+    def _go_through(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
+        """Train until the epochs are over or somebody stops; after a breakdown go back, if that is wished for."""
+        while True:
+            try:
+                self._epochs(train, dev, callbacks)
+                return
+            except BreakdownError as breakdown:
+                self._go_back(breakdown)
+
+    def _epochs(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
+        """Train from where the state stands, and score the last weights too."""
+        training, state = self.config.training, self.state
+        while state.epoch < training.epochs and not self.model.stop_training:
+            batches = plan_epoch(
+                train.lengths, training.batch_size, training.num_length_groups, self.config.seed, state.epoch
+            )
+            if not state.batch:
+                self._losses["epoch"] = MeanLoss()
             callbacks.on_epoch_begin(state.epoch)
-            self._epoch(step, make_dataset(train.ids, train.targets, plan), dev, callbacks)
+            size = training.batch_size
+            plan = BatchPlan(batches[state.batch :], train.lengths, self._shares, self._widths, size)
+            self._epoch(train, plan, dev, callbacks)
             evaluated = bool(state.history) and state.history[-1]["epoch"] == state.epoch + 1
             logs = self._logs() if evaluated else {}
-            callbacks.on_epoch_end(state.epoch, logs | {"loss": float(self._loss_of_epoch)})
+            callbacks.on_epoch_end(state.epoch, logs | {"loss": float(self._losses["epoch"])})
+            state.epoch, state.batch = state.epoch + 1, 0
         if not state.history or state.history[-1]["step"] < state.step:
             self._evaluate(dev, callbacks)
 
-    def _epoch(
-        self, step: TrainStep, batches: tf.data.Dataset, dev: Encoded, callbacks: keras.callbacks.CallbackList
-    ) -> None:
-        """Take the steps of one epoch, with evaluations every so many steps or at its end."""
-        last = int(batches.cardinality())
-        for number, (ids, targets) in enumerate(batches, start=1):
-            callbacks.on_train_batch_begin(number - 1)
-            loss, norm = step(ids, targets)
-            self.state.step += 1
-            examples = int(targets.shape[0])
-            for mean in (self._loss_of_epoch, self._loss_since_evaluation):
-                mean.add(loss * examples, examples)
-            callbacks.on_train_batch_end(number - 1, {"loss": loss, "gradient_norm": norm})
-            every = self.config.evaluate_every
-            if (self.state.step % every == 0) if every else (number == last):
+    def _epoch(self, train: Encoded, plan: BatchPlan, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
+        """Take the steps of an epoch, or the rest of one, with evaluations every so many steps or at its end."""
+        if not len(plan):
+            return
+        state, every = self.state, self.config.training.evaluate_every
+        batches = distribute(self._strategy, make_batches(train, self._row_weights, plan))
+        self._step.expect(batches.element_spec)
+        iterator, done = iter(batches), 0
+        while done < len(plan) and not self.model.stop_training:
+            count = min(self.config.compute.steps_per_call, len(plan) - done)
+            if every:
+                count = min(count, every - state.step % every)
+            self._take_steps(iterator, plan, done, count, callbacks)
+            done += count
+            if (state.step % every == 0) if every else (done == len(plan)):
                 self._evaluate(dev, callbacks)
                 self._open_window()
-            if self.model.stop_training:
-                return
+            self._write_down()
+
+    def _take_steps(
+        self, iterator: Iterator[Any], plan: BatchPlan, done: int, count: int, callbacks: keras.callbacks.CallbackList
+    ) -> None:
+        """Take steps in one call, then tell the callbacks of each."""
+        state, chosen = self.state, slice(done, done + count)
+        if count == 1:
+            callbacks.on_train_batch_begin(state.batch)
+            with self.meter.waiting():
+                batch = next(iterator)
+            losses, norms = (tf.reshape(value, [1]) for value in self._step(batch))
+        else:
+            losses, norms = self._step.several(iterator, tf.constant(count))
+        sizes = [len(batch) for batch in plan.batches[chosen]]
+        self.meter.add(sizes, plan.tokens[chosen], plan.cells[chosen])
+        for mean in self._losses.values():
+            mean.add(losses, sizes)
+        for loss, norm in zip(tf.unstack(losses), tf.unstack(norms), strict=True):
+            if count > 1:
+                callbacks.on_train_batch_begin(state.batch)
+            state.step, state.batch = state.step + 1, state.batch + 1
+            callbacks.on_train_batch_end(state.batch - 1, {"loss": loss, "gradient_norm": norm})
+        self._watch.add(losses, norms, plan.batches[chosen], state.step)
 
     def _open_window(self) -> None:
-        self._loss_since_evaluation = _MeanLoss()
-        self._window_start = time.perf_counter()
+        self._losses["window"] = MeanLoss()
+        self.meter.start()
 
     def _evaluate(self, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Score dev, keep the weights if they are the best so far, and stop if none were for too long."""
-        seconds = time.perf_counter() - self._window_start
+        self._watch.look(self.state.step)
+        speed = self.meter.read()
         callbacks.on_test_begin()
         outcome = self.predictor(dev)
-        record = self._record(outcome, seconds)
-        self._check_finite(record)
-        state = self.state
-        score = SCORES[self.config.monitor](outcome.scores)
+        state, training = self.state, self.config.training
+        record = self._record(outcome, speed)
+        if not np.isfinite(record["dev_loss"]):
+            raise BreakdownError(state.step, f"the loss on dev is {record['dev_loss']}", np.zeros(0, np.int64))
+        score = SCORES[training.monitor](outcome.scores)
         if score > state.best_score:
             state.best_score, state.best_step, state.evaluations_since_best = score, state.step, 0
             self._best_weights = self.model.get_weights()
@@ -205,32 +236,76 @@ class Trainer:
         else:
             state.evaluations_since_best += 1
         state.history.append(record)
+        self.outcome = outcome
         callbacks.on_test_end(self._logs())
-        if self.config.patience and state.evaluations_since_best >= self.config.patience:
+        if training.patience and state.evaluations_since_best >= training.patience:
             self.model.stop_training = True
 
-    def _check_finite(self, record: dict[str, Any]) -> None:
-        """Refuse weights that nothing can be learnt from any more."""
-        for name in ("train_loss", "dev_loss"):
-            if not math.isfinite(record[name]):
-                kept = "The best weights before that are kept." if self._best_weights else "No weights were kept."
-                raise RunError(
-                    f"Training broke down: {name} is {record[name]} at step {record['step']}. "
-                    f"Lower training.learning_rate (it is {self.config.learning_rate}) or training.clip_norm "
-                    f"(it is {self.config.clip_norm}; 0 is off). {kept}"
-                )
+    def _write_down(self) -> None:
+        """Write a checkpoint if it is time for one, or for the end."""
+        if self._checkpoints is not None and (self._terminated or self._checkpoints.due(self.state.step)):
+            self._watch.look(self.state.step)
+            for callback in self.callbacks:
+                if flush := getattr(callback, "flush", None):
+                    flush()
+            self._checkpoints.save(self.state.step, self._take())
+        if self._terminated:
+            kept = "" if self._checkpoints is None else " A checkpoint is written; the same command goes on from there."
+            raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}.{kept}")
 
-    def _record(self, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    def _snapshot(self) -> Snapshot:
+        variables = {"model": self.model.weights, "optimizer": self.optimizer.variables}
+        if self._step.loss_scale:
+            variables["loss_scale"] = self._step.loss_scale.variables
+        return Snapshot(variables, self.state, self._losses, self._best_weights)
+
+    def _take(self) -> Checkpoint:
+        return self._snapshot().take(stopped=self.model.stop_training, window=self.meter.to_json())
+
+    def _put_back(self, checkpoint: Checkpoint) -> None:
+        snapshot = self._snapshot()
+        snapshot.put_back(checkpoint)
+        self._best_weights = snapshot.best_weights
+        self.optimizer.rate_factor.assign(self.state.rate_factor)
+        self.model.stop_training = bool(checkpoint.state["stopped"])
+        self.meter.go_on(checkpoint.state["window"])
+        self._watch.forget()
+
+    def _go_back(self, breakdown: BreakdownError) -> None:
+        """Put the last checkpoint back, with half the rate, or say what happened."""
+        state, rollbacks = self.state, self.state.rollbacks
+        found = self._checkpoints.newest() if self._checkpoints is not None else None
+        checkpoint = found or self._start
+        wished = self.config.training.on_breakdown == "rollback"
+        if not wished or checkpoint is None or rollbacks == _MOST_ROLLBACKS:
+            raise RunError(self._words_for(breakdown)) from breakdown
+        factor = state.rate_factor * _ROLLBACK_RATE
+        self._put_back(checkpoint)
+        state.rollbacks, state.rate_factor = rollbacks + 1, factor
+        self.optimizer.rate_factor.assign(factor)
+        logger.warning("%s: going back to step %d, with %g times the rate.", breakdown, state.step, factor)
+
+    def _words_for(self, breakdown: BreakdownError) -> str:
+        training = self.config.training
+        rows = f" Its batch held {self._name_rows(breakdown.rows)}." if len(breakdown.rows) else ""
+        kept = "The best weights before that are kept." if self._best_weights else "No weights were kept."
+        often = f" after {self.state.rollbacks} returns to a checkpoint" if self.state.rollbacks else ""
+        return (
+            f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
+            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off), or let "
+            f"training.on_breakdown=rollback try. {kept}"
+        )
+
+    def _record(self, outcome: Outcome, speed: dict[str, float]) -> dict[str, Any]:
         """Return the record of an evaluation and of the steps before it."""
         return {
-            "epoch": self.state.epoch + 1,
+            "epoch": min(self.state.epoch, self.config.training.epochs - 1) + 1,
             "step": self.state.step,
-            "train_loss": float(self._loss_since_evaluation),
+            "train_loss": float(self._losses["window"]),
             "dev_loss": outcome.loss,
             "dev": {name: score(outcome.scores) for name, score in SCORES.items()},
-            "learning_rate": float(self.model.optimizer.learning_rate),
-            "examples_per_second": self._loss_since_evaluation.examples / max(seconds, 1e-9),
-            "seconds": seconds,
+            "learning_rate": self.optimizer.current_rate(),
+            **speed,
         }
 
     def _logs(self) -> dict[str, float]:

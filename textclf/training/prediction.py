@@ -10,6 +10,7 @@ from textclf.evaluation.scores import Scores, confusion_matrix
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
 from textclf.text.batches import compute_rows
+from textclf.training.replicas import compute_on_replicas, on_replicas
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Outcome:
 class Predictor:
     """Runs a model over splits in batches of about one length; traces its graph once.
 
+    Under a strategy the batches are shared out to the replicas, and each row is computed once.
+
     Args:
         model: What answers.
         task: What turns logits into probabilities and decisions.
@@ -62,6 +65,8 @@ class Predictor:
     def __init__(self, model: TextModel, task: Task, labels: list[str], batch_size: int = 256) -> None:
         """Keep the parts; the graph is traced at the first call."""
         self._model, self._task, self._labels, self._batch_size = model, task, labels, batch_size
+        self._strategy = tf.distribute.get_strategy()
+        self._on_replicas = on_replicas(self._strategy, self._batch_logits)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def _batch_logits(self, ids: tf.Tensor) -> tf.Tensor:
@@ -86,7 +91,9 @@ class Predictor:
 
     def _logits(self, ids: tf.RaggedTensor) -> NDArray[np.float32]:
         """Return float32[rows, classes], in the order of the rows."""
-        return compute_rows(self._batch_logits, ids, len(self._labels), self._batch_size)
+        if self._strategy.num_replicas_in_sync == 1:
+            return compute_rows(self._batch_logits, ids, len(self._labels), self._batch_size)
+        return compute_on_replicas(self._strategy, self._on_replicas, ids, len(self._labels), self._batch_size)
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32] = self._task.probabilities(logits).numpy()

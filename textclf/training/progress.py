@@ -7,7 +7,7 @@ import keras
 from tqdm.auto import tqdm
 
 from textclf.config import Config
-from textclf.training.loop import TrainingState
+from textclf.training.state import TrainingState
 
 
 def announce(config: Config, num_texts: int, num_dev: int) -> None:

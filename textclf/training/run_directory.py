@@ -25,7 +25,7 @@ from textclf.writing import UNFINISHED
 
 CONFIG_FILE, LABELS_FILE, MODEL_FILE, SCORES_FILE = "config.yaml", "labels.json", "model.keras", "scores.json"
 REPORT_FILE, BAD_ROWS_FILE = "report.html", "bad_rows.jsonl"
-PLOTS_FOLDER, LOGS_FOLDER = "plots", "logs"
+PLOTS_FOLDER, LOGS_FOLDER, CHECKPOINTS_FOLDER = "plots", "logs", "checkpoints"
 
 
 @dataclass(frozen=True)

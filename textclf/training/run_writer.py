@@ -13,8 +13,10 @@ from textclf.errors import RunError
 from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.text.tokenizer import Tokenizer
+from textclf.training.checkpoints import checkpoint_files
 from textclf.training.lock import INSIDE, DirectoryLock
 from textclf.training.run_directory import (
+    CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     LABELS_FILE,
     LOGS_FOLDER,
@@ -40,6 +42,7 @@ class RunWriter:
     Args:
         path: Where to write; an empty or missing folder, or with `force` a run to replace.
         force: Whether a run that stands there is replaced.
+        going_on: Whether the run that stands there is ours, to be gone on with.
 
     Attributes:
         path: The same, for messages.
@@ -50,7 +53,7 @@ class RunWriter:
         RunError: Something stands there that may not be replaced, or another process writes there.
     """
 
-    def __init__(self, path: Path, force: bool = False) -> None:
+    def __init__(self, path: Path, force: bool = False, going_on: bool = False) -> None:
         """Make the directory."""
         self.path, self.directory = path, path.resolve()
         self._replaced = set_aside(self.directory)
@@ -63,7 +66,8 @@ class RunWriter:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = DirectoryLock(self.directory)
         try:
-            self._clear(force)
+            if not going_on or force:
+                self._clear(force)
             self._made_directory = not self.directory.exists()
             self.directory.mkdir(exist_ok=True)
         except BaseException:
@@ -137,7 +141,7 @@ class RunWriter:
 
     def abandon(self) -> None:
         """Undo a run that failed before it had a model: remove its files, and put the one that it replaced back."""
-        if not (self.directory / MODEL_FILE).is_file():
+        if not (self.directory / MODEL_FILE).is_file() and not checkpoint_files(self.directory / CHECKPOINTS_FOLDER):
             self._remove_written()
             if self._replaced.exists() and self.directory.exists():
                 # Somebody else's files, or ours if they cannot be removed, are in the way of the old run.
@@ -199,9 +203,10 @@ class RunWriter:
             logger.warning("The run that was replaced cannot be removed from '%s': %s", self._replaced, error)
 
     def write_results(self, results: dict[str, Any]) -> None:
-        """Write `scores.json`; a run that has it is finished."""
+        """Write `scores.json`; a run that has it is finished, and needs no checkpoints."""
         with self.writing(SCORES_FILE) as unfinished:
             _write_json(unfinished, results)
+        shutil.rmtree(self.directory / CHECKPOINTS_FOLDER, ignore_errors=True)
 
     def remove_plots(self) -> None:
         """Remove the plots of a report that was not finished: beside them, none is written without --force."""

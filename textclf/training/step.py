@@ -1,86 +1,121 @@
-"""One step of training, the same on one device and on many."""
+"""One step of training, the same on one device, on many, and on many machines."""
 
-import keras
+from collections.abc import Iterator
+from typing import Any
+
 import tensorflow as tf
 
-from textclf.config.training import TrainingConfig
+from textclf.config import Config
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
+from textclf.training.gradients import ShareGradient
+from textclf.training.loss_scale import LossScale
+from textclf.training.optimizer import Gradients, ScaledAdamW
 
 _TINY = 1e-12
 
 
 class TrainStep:
-    """Loss, gradient, clipping and update of one global batch.
+    """Loss, gradient, clipping and update of one batch.
 
-    The loss is the mean over the examples of the global batch, whatever their number on each replica; the
-    gradient is summed over the replicas and clipped after that, so that replicas change nothing but the speed.
+    The loss is the mean over the texts of the whole batch, however they are shared out; the gradient is summed over
+    parts and replicas and clipped after that, so that these change nothing but speed and memory. A step with a gradient
+    that is not finite moves nothing.
 
     Args:
         model: What learns.
-        optimizer: Its update rule, without clipping of its own.
-        task: What gives the losses of the examples.
-        config: `label_smoothing` and `clip_norm` count.
+        optimizer: Its update rule.
+        task: What gives the losses of the texts.
+        config: `training` and `compute` count, and the seed.
     """
 
-    def __init__(
-        self, model: TextModel, optimizer: keras.optimizers.Optimizer, task: Task, config: TrainingConfig
-    ) -> None:
+    def __init__(self, model: TextModel, optimizer: ScaledAdamW, task: Task, config: Config) -> None:
         """Build the optimizer's variables under the strategy that is in scope."""
-        self._model, self._optimizer, self._task, self._config = model, optimizer, task, config
+        self._model, self._optimizer, self._config = model, optimizer, config
         self._strategy = tf.distribute.get_strategy()
+        self._replicas = self._strategy.num_replicas_in_sync
         optimizer.build(model.trainable_variables)
+        compute = config.compute
+        self._gradient = ShareGradient(model, task, config.training, compute.accumulate, compute.xla)
+        self.loss_scale = LossScale() if compute.mixed_precision == "float16" else None
         # XLA makes one pass over the weights out of AdamW's dozen; their shapes never change, so it compiles
-        # once. Under replicas Keras' optimizer meets the others, which no function inside the step can.
-        alone = self._strategy.num_replicas_in_sync == 1
-        self._update = tf.function(self._clip_and_apply, jit_compile=True) if alone else self._clip_and_apply
-        # With a signature it is traced once; a replica's part of a batch has none.
-        signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
-        self._global_step = tf.function(
-            self._on_every_replica, input_signature=signature if alone else None, reduce_retracing=not alone
-        )
+        # once. Under replicas the optimizer meets the others, which no function inside the step can.
+        dense = self._replicas == 1 and not config.training.lazy_embeddings
+        self._update = tf.function(self._clip_and_move, jit_compile=True) if dense else self._clip_and_move
+        self._one: Any = None
 
-    def __call__(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def expect(self, spec: Any) -> None:
+        """Fix what batches look like, the `element_spec` of their dataset, so that a step is traced once."""
+        self._one = self._one or tf.function(self._on_every_replica, input_signature=[spec])
+
+    def __call__(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Update the weights.
 
         Args:
-            ids: int32[batch, time].
-            targets: int32[batch].
+            batch: Of a dataset of `make_batches`, or of a distributed one.
 
         Returns:
             The mean loss, float32[], before the update and without penalties, and the gradient's global norm
             before clipping, float32[].
         """
-        loss, norm = self._global_step(ids, targets)
+        loss, norm = self._one(batch)
         return loss, norm
 
-    def _on_every_replica(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        loss, norm = self._strategy.run(self._replica_step, args=(ids, targets))
+    @tf.function
+    def several(self, batches: Iterator[Any], count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Take steps with the next batches in one call; return their losses and norms, float32[count].
+
+        Args:
+            batches: A `tf.data` iterator.
+            count: int32[], how many.
+        """
+        losses, norms = (tf.TensorArray(tf.float32, size=count) for _ in range(2))
+        for number in tf.range(count):
+            loss, norm = self._on_every_replica(next(batches))
+            losses, norms = losses.write(number, loss), norms.write(number, norm)
+        return losses.stack(), norms.stack()
+
+    def _on_every_replica(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        loss, norm = self._strategy.run(self._replica_step, args=(batch,))
         loss = self._strategy.reduce(tf.distribute.ReduceOp.SUM, loss, axis=None)
         return loss, self._strategy.reduce(tf.distribute.ReduceOp.MEAN, norm, axis=None)
 
-    def _replica_step(self, ids: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _replica_step(self, batch: tuple[tf.Tensor, ...]) -> tuple[tf.Tensor, tf.Tensor]:
         replicas = tf.distribute.get_replica_context()
-        examples = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tf.cast(tf.shape(targets)[0], tf.float32))
-        variables = [variable.value for variable in self._model.trainable_variables]
-        with tf.GradientTape() as tape:
-            logits = self._model(ids, training=True)
-            losses = self._task.losses(targets, logits, self._config.label_smoothing)
-            loss = tf.reduce_sum(losses) / examples
-            objective = loss + sum(self._model.losses) / replicas.num_replicas_in_sync
-        # A weight that the loss does not depend on is not moved by it.
-        found = tape.gradient(objective, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in found]
-        gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        return loss, self._update(gradients)
+        step = tf.cast(self._optimizer.iterations.value, tf.int32)
+        place = tf.cast(replicas.replica_id_in_sync_group, tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(tf.stack([self._config.seed % 2**31, step]), place)
+        factor = self.loss_scale() if self.loss_scale else tf.ones(())
+        loss, gradients = self._gradient(batch, seed, factor, 1.0 / self._replicas)
+        if self._replicas > 1:
+            gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = [_each_row_once(gradient) for gradient in gradients]
+        return loss, self._update(gradients, factor)
 
-    def _clip_and_apply(self, gradients: list[tf.Tensor]) -> tf.Tensor:
-        """Scale the gradients down to `clip_norm`, update the weights, and return the norm before, float32[]."""
-        norm = tf.linalg.global_norm(gradients)
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        # Keras' optimizer sums over the replicas once more.
-        scale = tf.ones(()) / replicas
-        if self._config.clip_norm:
-            scale *= tf.minimum(1.0, self._config.clip_norm / tf.maximum(norm, _TINY))
-        self._optimizer.apply([gradient * scale for gradient in gradients], self._model.trainable_variables)
+    def _clip_and_move(self, gradients: Gradients, factor: tf.Tensor) -> tf.Tensor:
+        """Scale the gradients down to `clip_norm`, move the weights, and return the norm before, float32[]."""
+        norm = tf.linalg.global_norm(gradients) / factor
+        finite = tf.math.is_finite(norm)
+        scale, longest = 1.0 / factor, self._config.training.clip_norm
+        if longest:
+            scale *= tf.minimum(1.0, longest / tf.maximum(norm, _TINY))
+        scaled = [_times(gradient, scale) for gradient in gradients]
+        self._optimizer.update(scaled, self._model.trainable_variables, finite)
+        if self.loss_scale:
+            self.loss_scale.update(finite)
         return norm
+
+
+def _each_row_once(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+    """Return a sparse gradient with the slices of a row added up; a dense one as it is."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
+
+
+def _times(gradient: tf.Tensor | tf.IndexedSlices, factor: tf.Tensor) -> tf.Tensor | tf.IndexedSlices:
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values * factor, gradient.indices, gradient.dense_shape)
+    return gradient * factor

@@ -10,9 +10,9 @@ from textclf.config import Config, dump_config
 from textclf.data import Corpus
 from textclf.evaluation import Evaluation
 from textclf.models.base import TextModel
-from textclf.training.loop import TrainingState
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Encoded, Outcome
+from textclf.training.state import TrainingState
 
 _VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
 _FACTS = {

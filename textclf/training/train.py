@@ -1,12 +1,15 @@
 """A whole run: from a config to a run directory with a model, its scores and a report."""
 
+import contextlib
 import logging
 import shlex
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from textclf.config import Config
 from textclf.data import Corpus, load_corpus, problems
@@ -15,11 +18,15 @@ from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.text.tokenizer import Tokenizer
-from textclf.training.loop import Trainer, TrainingState
+from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
+from textclf.training.devices import is_chief, make_strategy
+from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar, announce
-from textclf.training.run_directory import BAD_ROWS_FILE, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
+from textclf.training.resume import Resume, check_data, find_checkpoint, is_unfinished
+from textclf.training.run_directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
 from textclf.training.run_writer import RunWriter
+from textclf.training.state import TrainingState
 from textclf.training.summary import TrainingSummary
 from textclf.training.tensorboard import TensorBoardLog
 
@@ -31,6 +38,7 @@ def train(
     run_dir: str | Path | None = None,
     *,
     force: bool = False,
+    resume: Resume = "auto",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = False,
     report: bool = True,
@@ -45,6 +53,8 @@ def train(
         config: What the run is.
         run_dir: Where to write; `runs/<config.name>` if None.
         force: Whether a run that stands there is replaced.
+        resume: What becomes of a run there that was killed: `auto` goes on from its last checkpoint, or begins anew if
+            it has none; `must` is an error without a checkpoint; `never` leaves it alone, unless `force` replaces it.
         callbacks: Keras callbacks beside the project's own.
         progress: Whether a bar and a line an evaluation go to standard error.
         report: Whether `report.html` and its plots are written; it takes a few seconds. If it fails, that is a
@@ -55,7 +65,8 @@ def train(
 
     Raises:
         DataError: The data cannot be learnt from.
-        RunError: The directory is taken, or another process writes there.
+        RunError: The directory is taken, another process writes there, or the run there cannot be gone on with.
+        TerminatedError: SIGTERM came; a checkpoint is written.
 
     Example:
         >>> sources = {split: f"sample:{split}" for split in ("train", "dev", "test")}
@@ -64,10 +75,19 @@ def train(
         True
     """
     started = time.perf_counter()
-    # First of all: who has minutes of data to read hears at once that there is a run already.
-    with RunWriter(Path(run_dir) if run_dir is not None else Path("runs") / config.name, force) as writer:
+    path = Path(run_dir) if run_dir is not None else Path("runs") / config.name
+    strategy = make_strategy(config.compute)
+    with contextlib.ExitStack() as stack:
+        # First of all: who has minutes of data to read hears at once that there is a run already.
+        checkpoint = None if force else find_checkpoint(path, config, resume)
+        if is_chief(strategy):
+            anew = checkpoint is None and resume == "auto" and is_unfinished(path)
+            writer = stack.enter_context(RunWriter(path, force or anew, going_on=checkpoint is not None))
+        else:  # the other workers compute what the chief does, and what they write is of no use
+            writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
+            progress = report = False
         try:
-            return _train(config, writer, callbacks, progress=progress, report=report, started=started)
+            return _train(config, writer, strategy, checkpoint, callbacks, progress, report, started)
         except BaseException:  # Ctrl-C too
             _say_what_is_kept(writer, config)
             raise
@@ -76,8 +96,9 @@ def train(
 def _train(
     config: Config,
     writer: RunWriter,
+    strategy: tf.distribute.Strategy,
+    checkpoint: Checkpoint | None,
     callbacks: Sequence[keras.callbacks.Callback],
-    *,
     progress: bool,
     report: bool,
     started: float,
@@ -93,10 +114,13 @@ def _train(
             corpus.write_bad_rows(unfinished)
         listed = writer.path / BAD_ROWS_FILE
         logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows, corpus.labels), listed)
+    check_data(checkpoint, corpus.fingerprint)
     splits = encode(corpus, tokenizer, config)
-    model, state, predict = fit(config, splits, corpus.labels, tokenizer, writer, callbacks, progress)
+    if progress:
+        announce(config, len(splits["train"]), len(splits["dev"]))
+    model, state, predict = fit(config, splits, corpus, tokenizer, writer, strategy, checkpoint, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started + state.seconds
     summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
     writer.write_results(summary.results)
     if report:
@@ -116,37 +140,41 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, En
 def fit(
     config: Config,
     splits: dict[str, Encoded],
-    labels: list[str],
+    corpus: Corpus,
     tokenizer: Tokenizer,
     writer: RunWriter,
+    strategy: tf.distribute.Strategy,
+    checkpoint: Checkpoint | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: bool = False,
 ) -> tuple[TextModel, TrainingState, Predictor]:
     """Return the fitted model, how its training went, by solver or loop as the model has it, and what runs it."""
-    if progress:
-        announce(config, len(splits["train"]), len(splits["dev"]))
-    chosen = model_class(config.model.name)
+    chosen, labels, task = model_class(config.model.name), corpus.labels, TASKS[config.task]
     if not config.model.learns_in_steps:
         train_split = splits["train"]
         model = chosen.solve(config.model, tokenizer, len(labels), train_split.ids, train_split.targets)
         writer.write_model(model)
-        return model, TrainingState(), Predictor(model, TASKS[config.task], labels)
-    kind = config.training.mixed_precision
-    with precision(f"mixed_{kind}" if kind else "float32"):
-        model = chosen.create(config.model, tokenizer, len(labels), config.seed)
-    trainer = Trainer(
-        model,
-        TASKS[config.task],
-        labels,
-        config.training,
-        config.seed,
-        save_best=lambda best: writer.write_model(best, trainer.state.best_step),
-    )
+        return model, TrainingState(), Predictor(model, task, labels)
+    kind = config.compute.mixed_precision
+    checkpoints = Checkpoints(writer.directory / CHECKPOINTS_FOLDER, config.checkpoints, {"data": corpus.fingerprint})
+    with strategy.scope():
+        with precision(f"mixed_{kind}" if kind else "float32"):
+            model = chosen.create(config.model, tokenizer, len(labels), config.seed)
+        trainer = Trainer(
+            model,
+            task,
+            labels,
+            config,
+            save_best=lambda best: writer.write_model(best, trainer.state.best_step),
+            checkpoints=checkpoints,
+            name_rows=lambda rows: corpus.train.name_rows(rows.tolist()),
+        )
     trainer.callbacks.append(TensorBoardLog(writer.make_logs(), trainer.state))
     if progress:
         trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
     trainer.callbacks.extend(callbacks)
-    return model, trainer.fit(splits["train"], splits["dev"]), trainer.predictor
+    state = trainer.fit(splits["train"], splits["dev"], checkpoint)
+    return model, state, trainer.predictor
 
 
 def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
@@ -167,6 +195,8 @@ def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
         logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
     elif (directory / SCORES_FILE).is_file():
         _say_no_report(writer, config, "training ended before it")
+    elif checkpoint_files(directory / CHECKPOINTS_FOLDER):
+        logger.warning("The run '%s' has a checkpoint: the same command goes on from there.", writer.path)
     elif (directory / MODEL_FILE).is_file():
         logger.warning(
             "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.",

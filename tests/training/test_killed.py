@@ -1,0 +1,167 @@
+"""A training killed at any moment and started again ends as if nothing had happened; so does one that SIGTERM ended."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from textclf.config import Config
+from textclf.errors import RunError
+from textclf.training import checkpoints
+from textclf.training.interruption import TerminatedError
+from textclf.training.run_directory import Run
+from textclf.training.train import train
+
+KILLS = 20
+SETTINGS = (
+    "training.epochs=4",
+    "training.batch_size=6",
+    "training.patience=0",
+    "training.evaluate_every=5",
+    "checkpoints.steps=1",
+)
+TIMED = ("seconds", "examples_per_second", "tokens_per_second", "waiting", "peak_mb")
+
+# A process that has imported TensorFlow makes the others: they start at once.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([__name__])
+
+
+def train_on(config: Config, path: Path, die_while_writing: int = 0) -> None:
+    """Train in a process of its own; with `die_while_writing`, be killed in the middle of that checkpoint."""
+    savez, written = np.savez, [0]
+
+    def half(file: Any, **arrays: Any) -> None:
+        written[0] += 1
+        if written[0] == die_while_writing:
+            file.write(b"PK\x03\x04" + bytes(1000))
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        savez(file, **arrays)
+
+    checkpoints.np.savez = half
+    train(config, path, report=False)
+
+
+def run_process(config: Config, path: Path, kill_after: float | None = None, die_while_writing: int = 0) -> int:
+    """Train in a process, kill it after some seconds, and return how it ended."""
+    process = processes.Process(target=train_on, args=(config, path, die_while_writing))
+    process.start()
+    process.join(kill_after)
+    process.kill()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return all points that TensorBoard would show, by step."""
+    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+    from tensorboard.util import tensor_util
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted((run / "logs").iterdir()):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                point = event.step, tensor_util.make_ndarray(value.tensor).item()
+                found.setdefault(value.tag, []).append(point)
+    # Processes that began in the same second have their files in any order.
+    return {tag: sorted(points) for tag, points in found.items() if not tag.endswith(TIMED)}
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_times(each) for key, each in value.items() if key not in TIMED}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
+def assert_alike(path: Path, other: Path) -> None:
+    one, two = Run.load(path), Run.load(other)
+    for variable, twin in zip(one.model.weights, two.model.weights, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), twin.numpy(), err_msg=variable.path)
+    assert without_times(one.results) == without_times(two.results)
+    assert scalars(path) == scalars(other)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_config: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nobody disturbed."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    assert run_process(tiny_config(*SETTINGS), path) == 0
+    return path
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_ends_alike(
+    tiny_config: Callable[..., Config], whole: Path, tmp_path: Path
+) -> None:
+    config, path, dice = tiny_config(*SETTINGS), tmp_path / "run", random.Random(time.time_ns())
+    kills, steps = 0, []
+    started = time.monotonic()
+    run_process(config, tmp_path / "warm-up")
+    whole_seconds = time.monotonic() - started
+    while kills < KILLS:
+        # Every third one in the middle of a checkpoint's writing, the others whenever it comes.
+        ended = (
+            run_process(config, path, die_while_writing=dice.randint(1, 3))
+            if kills % 3 == 2
+            else run_process(config, path, kill_after=dice.uniform(0.2, 1.0) * whole_seconds)
+        )
+        if ended == 0:  # it was faster: begin with another one
+            assert_alike(path, whole)
+            path = path.with_name(f"run-{kills}")
+            continue
+        assert ended == -signal.SIGKILL
+        kills += 1
+        newest = checkpoints.checkpoint_files(path / "checkpoints")[:1]
+        steps.append([file.name for file in newest])
+    assert run_process(config, path) == 0
+    assert_alike(path, whole)
+    assert not (path / "checkpoints").exists()
+
+
+def test_sigterm_saves_at_once_and_the_same_call_goes_on(
+    tiny_config: Callable[..., Config], whole: Path, tmp_path: Path
+) -> None:
+    import keras
+
+    def terminate(batch: int, logs: Any = None) -> None:
+        del logs
+        if batch == 6:
+            signal.raise_signal(signal.SIGTERM)
+
+    config, path = tiny_config(*SETTINGS, "checkpoints.steps=0"), tmp_path / "run"
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=terminate)
+    with pytest.raises(TerminatedError, match=r"Stopped by SIGTERM after step 7\. A checkpoint is written") as raised:
+        train(config, path, callbacks=[callback], report=False)
+    assert raised.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert [file.name for file in (path / "checkpoints").iterdir()] == ["step-00000007.npz"]
+    train(config, path, report=False)
+    assert_alike(path, whole)
+
+
+def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
+    config, path = tiny_config(*SETTINGS), tmp_path / "run"
+    with pytest.raises(RunError, match="cannot be gone on with: there is no run"):
+        train(config, path, resume="must", report=False)
+    assert run_process(config, path, die_while_writing=3) == -signal.SIGKILL
+    with pytest.raises(
+        RunError, match=r"training\.epochs was 4, is 5\. Go on with its own: textclf train .*config\.yaml"
+    ):
+        train(tiny_config(*SETTINGS, "training.epochs=5"), path, report=False)
+    with pytest.raises(RunError, match="is there already"):
+        train(config, path, resume="never", report=False)
+    state = json.loads(json.dumps(checkpoints.Checkpoints(path / "checkpoints", config.checkpoints).newest().state))
+    assert state["step"] == 2
+    Path(config.data.dev).write_text(Path(config.data.dev).read_text("utf-8") + "late,refund\n", "utf-8")
+    with pytest.raises(RunError, match="The data has changed since the checkpoint was written"):
+        train(config, path, report=False)

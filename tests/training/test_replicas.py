@@ -1,0 +1,113 @@
+"""One device, two devices, parts, calls of several steps, XLA: the same weights, scores and losses from all of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from textclf.config import Config
+from textclf.models.bert import Bert
+from textclf.models.tasks import SingleLabel
+from textclf.training.devices import make_strategy
+from textclf.training.loop import Trainer
+
+TWO = "compute.devices=[CPU:0,CPU:1]"
+QUIET = ("model.dropout=0.0", "model.embedding_dropout=0.0")
+SETTINGS = (
+    *QUIET,
+    "model.l2=0.1",
+    "training.batch_size=13",  # 45 texts: three batches and an uneven one, none of them even on two devices
+    "training.clip_norm=0.1",
+    "training.weight_decay=0.1",
+    "training.class_weights=balanced",
+    "training.evaluate_every=3",
+    "training.patience=0",
+)
+BERT_SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+
+
+def fit(prepare: Callable[..., Any], *overrides: str, bert: bool = False) -> Trainer:
+    """Train under the strategy that the config asks for."""
+    prepared = prepare(*SETTINGS, *overrides)
+    strategy = make_strategy(prepared.config.compute)
+    with strategy.scope():
+        if bert:
+            keras.utils.set_random_seed(1)
+            sizes = BERT_SIZES | {"vocabulary_size": len(prepared.tokenizer.vocabulary)}
+            options = {"dropout": 0.0, "encoder_dropout": 0.0, "layer_decay": 0.5, "pooling": "cls+mean"}
+            model = Bert(sizes, "gelu", (2, 3), len(prepared.labels), options)
+        else:
+            model = prepared.model()
+        trainer = Trainer(model, SingleLabel(), prepared.labels, prepared.config)
+    prepared.fit(trainer)
+    return trainer
+
+
+def assert_equal(one: Trainer, other: Trainer) -> None:
+    timed = ("seconds", "examples_per_second", "tokens_per_second", "waiting", "padding")
+    for first, second in zip(one.state.history, other.state.history, strict=True):
+        assert first["dev"] == second["dev"]  # of counts: equal to the last digit
+        for name in first.keys() - {"dev", *timed}:
+            assert first[name] == pytest.approx(second[name], rel=2e-5), name
+    for variable, twin in zip(one.model.weights, other.model.weights, strict=True):
+        np.testing.assert_allclose(twin.numpy(), variable.numpy(), atol=5e-6, err_msg=variable.path)
+
+
+@pytest.fixture(scope="module")
+def reference(prepare: Callable[..., Any]) -> Callable[[bool, bool], Trainer]:
+    """Return the training on one device, by whether it is a BERT's and whether embeddings are lazy."""
+    made: dict[tuple[bool, bool], Trainer] = {}
+
+    def find(bert: bool, lazy: bool) -> Trainer:
+        if (bert, lazy) not in made:
+            made[bert, lazy] = fit(prepare, f"training.lazy_embeddings={str(lazy).lower()}", bert=bert)
+        return made[bert, lazy]
+
+    return find
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bert", [False, True], ids=["textcnn", "bert"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (TWO,),
+        ("compute.accumulate=3",),
+        ("compute.steps_per_call=4",),
+        ("compute.xla=true", "compute.num_lengths=2"),
+        (TWO, "compute.accumulate=3"),
+        (TWO, "compute.steps_per_call=4"),
+        (TWO, "compute.accumulate=2", "compute.steps_per_call=4", "compute.xla=true", "compute.num_lengths=1"),
+        ("training.lazy_embeddings=true", TWO),
+        ("training.lazy_embeddings=true", "compute.accumulate=3", TWO),
+        ("training.lazy_embeddings=true", "compute.accumulate=3", "compute.steps_per_call=4"),
+    ],
+    ids=" ".join,
+)
+def test_however_it_is_computed_it_is_the_same_training(
+    prepare: Callable[..., Any], reference: Callable[[bool, bool], Trainer], overrides: tuple[str, ...], bert: bool
+) -> None:
+    assert_equal(reference(bert, "training.lazy_embeddings=true" in overrides), fit(prepare, *overrides, bert=bert))
+
+
+def test_replicas_and_parts_draw_their_own_dropout_and_a_step_draws_the_same_again(prepare: Callable[..., Any]) -> None:
+    dropping = ("model.dropout=0.5", "model.embedding_dropout=0.5")
+    one, again = (fit(prepare, *dropping) for _ in range(2))
+    for variable, twin in zip(one.model.weights, again.model.weights, strict=True):
+        np.testing.assert_array_equal(twin.numpy(), variable.numpy())
+
+
+def test_devices_that_are_not_there_are_named() -> None:
+    config = Config.make({"data": {"train": "x"}, "compute": {"devices": ["GPU:7"]}})
+    with pytest.raises(Exception, match=r"compute\.devices: this machine has no 'GPU:7'; it has 'CPU:0'"):
+        make_strategy(config.compute)
+
+
+def test_one_strategy_a_process() -> None:
+    config = Config.make({"data": {"train": "x"}, "compute": {"devices": ["CPU:0", "CPU:1"]}})
+    assert make_strategy(config.compute) is make_strategy(config.compute)
+    assert make_strategy(config.compute).num_replicas_in_sync == 2
+    assert make_strategy(Config.make({"data": {"train": "x"}}).compute) is tf.distribute.get_strategy()

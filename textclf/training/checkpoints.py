@@ -1,0 +1,112 @@
+"""Checkpoints on disk: whole or not there, checked when they are read."""
+
+import json
+import logging
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textclf.config import CheckpointsConfig
+from textclf.errors import RunError, refusal
+from textclf.writing import UNFINISHED, replacing
+
+logger = logging.getLogger(__name__)
+
+_STATE = "state"
+_BROKEN = (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError)
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """What a training needs to go on.
+
+    Attributes:
+        state: What JSON holds.
+        arrays: Weights and whatever else is numbers, by name.
+    """
+
+    state: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+class Checkpoints:
+    """Writes checkpoints into a folder, keeps the newest ones, and reads the newest that is whole.
+
+    A checkpoint is a `.npz` file: NumPy arrays in a zip archive with a checksum for each, nothing pickled.
+
+    Args:
+        directory: The folder; it is made by the first `save`.
+        config: When one is due, and how many stay.
+        facts: What stands in the state of each, such as the data's fingerprint.
+    """
+
+    def __init__(self, directory: Path, config: CheckpointsConfig, facts: Mapping[str, Any] | None = None) -> None:
+        """Start the clock."""
+        self._directory, self._config, self._facts = directory, config, dict(facts or {})
+        self._written = time.monotonic()
+        self._step = 0
+
+    def due(self, step: int) -> bool:
+        """Return whether it is time to write one after so many steps."""
+        by_clock = self._config.minutes and time.monotonic() - self._written >= 60 * self._config.minutes
+        by_steps = self._config.steps and step - self._step >= self._config.steps
+        return bool(by_clock or by_steps)
+
+    def save(self, step: int, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, then remove those that are more than are kept.
+
+        If the disk is full, that is a warning in the log: the older ones stay, and the training goes on.
+        """
+        self._written, self._step = time.monotonic(), step
+        state = np.frombuffer(json.dumps(self._facts | checkpoint.state).encode(), np.uint8)
+        try:
+            self._directory.mkdir(exist_ok=True)
+            with replacing(self._directory / f"step-{step:08}.npz") as unfinished, unfinished.open("wb") as file:
+                arrays: dict[str, Any] = {_STATE: state, **checkpoint.arrays}
+                np.savez(file, allow_pickle=False, **arrays)
+            surplus = checkpoint_files(self._directory)[self._config.keep :]
+            for path in (*surplus, *self._directory.glob(f"{UNFINISHED}*")):  # of a process that was killed
+                path.unlink()
+        except OSError as error:
+            logger.warning(
+                "No checkpoint of step %d could be written to '%s': %s.", step, self._directory, refusal(error)
+            )
+
+    def newest(self) -> Checkpoint | None:
+        """Return the newest checkpoint that is whole; None if there is none. One that is not is a warning in the log.
+
+        Raises:
+            RunError: There are some, and none is whole.
+        """
+        files = checkpoint_files(self._directory)
+        for path in files:
+            try:
+                checkpoint = _read(path)
+            except _BROKEN as error:
+                logger.warning("The checkpoint '%s' is damaged (%s); an older one is taken.", path, refusal(error))
+                continue
+            self._step = checkpoint.state["step"]
+            return checkpoint
+        if files:
+            raise RunError(f"No checkpoint in '{self._directory}' can be read. Begin anew with --force.")
+        return None
+
+
+def checkpoint_files(directory: Path) -> list[Path]:
+    """Return the checkpoints of a folder, the newest first."""
+    return sorted(directory.glob("step-*.npz"), reverse=True)
+
+
+def _read(path: Path) -> Checkpoint:
+    # NumPy leaves a file open that it has opened itself and that is no archive.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    state = json.loads(arrays.pop(_STATE).tobytes())
+    if not isinstance(state, dict) or not isinstance(state.get("step"), int):
+        raise ValueError("it holds no state of a training")
+    return Checkpoint(state, arrays)

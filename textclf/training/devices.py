@@ -1,0 +1,93 @@
+"""Where a training runs: one device, several of a machine, or several machines."""
+
+import functools
+from typing import Any
+
+import tensorflow as tf
+
+from textclf.config import ComputeConfig
+from textclf.errors import ConfigError, listing
+
+
+def make_strategy(config: ComputeConfig) -> tf.distribute.Strategy:
+    """Return the strategy that the config asks for.
+
+    One process has one of each kind: two `MirroredStrategy` objects number their collectives alike, and mix up tensors.
+    CPUs that are named but not there yet, `CPU:1` say, are made of the CPU if TensorFlow has not started; so a training
+    on several devices can be tried where there is no GPU.
+
+    Args:
+        config: `strategy` and `devices` count.
+
+    Raises:
+        ConfigError: A device that is named is not there.
+    """
+    devices = tuple(config.devices or ())
+    _make_logical_cpus(devices)
+    if config.strategy == "multi_worker":
+        return _strategy("multi_worker", ())
+    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    missing = [device for device in devices if device not in known]
+    if missing:
+        raise ConfigError(f"compute.devices: this machine has no {listing(missing)}; it has {listing(known)}.")
+    if not devices:
+        devices = tuple(device for device in known if device.startswith("GPU")) or ("CPU:0",)
+        if config.strategy == "one_device":
+            devices = devices[:1]
+    mirrored = config.strategy == "mirrored" or len(devices) > 1
+    if not mirrored and devices == ("CPU:0",):
+        return tf.distribute.get_strategy()
+    return _strategy("mirrored" if mirrored else "one_device", devices)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Return whether this process is the one of all workers that writes; the only one is."""
+    resolver = _resolver(strategy)
+    return resolver is None or local_replicas(strategy)[0] == 0
+
+
+def local_replicas(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """Return the number of this process's first replica among all of them, and how many it has."""
+    resolver = _resolver(strategy)
+    if resolver is None:
+        return 0, strategy.num_replicas_in_sync
+    cluster = resolver.cluster_spec().as_dict()
+    chiefs = len(cluster.get("chief", []))
+    count = int(strategy.num_replicas_in_sync) // (chiefs + len(cluster.get("worker", [])))
+    place = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    return place * count, count
+
+
+def distribute(strategy: tf.distribute.Strategy, shares: tf.data.Dataset) -> Any:
+    """Return a dataset whose elements are one share for each replica of this process, of one share after another."""
+    if strategy.num_replicas_in_sync == 1:
+        return shares
+    return strategy.distribute_datasets_from_function(lambda _: shares)
+
+
+@functools.cache
+def _strategy(kind: str, devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    if kind == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == "one_device":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    return tf.distribute.MirroredStrategy(list(devices))
+
+
+def _make_logical_cpus(devices: tuple[str, ...]) -> None:
+    """Cut the CPU into as many devices as are named, if TensorFlow still lets us; else they will be missed later."""
+    numbers = [int(name.partition(":")[2]) for name in devices if name.startswith("CPU:")]
+    wanted = max(numbers, default=0) + 1
+    if wanted == 1:
+        return
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(cpu) or [None]) >= wanted:
+        return
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+    except RuntimeError:  # TensorFlow has started: its devices are what they are
+        return
+
+
+def _resolver(strategy: tf.distribute.Strategy) -> Any:
+    return getattr(strategy, "cluster_resolver", None)

@@ -1,0 +1,88 @@
+"""Whether a run that was killed can go on, and from where."""
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from textclf.config import Config, dump_config, load_config, notation
+from textclf.errors import ConfigError, RunError
+from textclf.training.checkpoints import Checkpoint, Checkpoints
+from textclf.training.run_directory import CHECKPOINTS_FOLDER, CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
+from textclf.writing import UNFINISHED
+
+logger = logging.getLogger(__name__)
+
+Resume: TypeAlias = Literal["auto", "must", "never"]
+
+_MAY_CHANGE = ("compute", "checkpoints")
+"""Sections that a training may go on with others of: scores do not depend on them."""
+
+
+def is_unfinished(path: Path) -> bool:
+    """Return whether a run stands at a path that was ended before it had its scores, or even its config."""
+    begun = is_run(path) or (path / (UNFINISHED + LABELS_FILE)).is_file()
+    return begun and not (path / SCORES_FILE).is_file()
+
+
+def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | None:
+    """Return where the training in a run directory stood; None if one begins anew.
+
+    Args:
+        path: The run directory.
+        config: The run that is asked for.
+        resume: As `train` takes it.
+
+    Raises:
+        RunError: There is nothing to go on with and `resume` is `must`, the run there has another config, or all its
+            checkpoints are damaged.
+    """
+    if resume == "never":
+        return None
+    checkpoint = None
+    if is_unfinished(path) and (path / CONFIG_FILE).is_file():
+        _check_config(path, config)
+        checkpoint = Checkpoints(path / CHECKPOINTS_FOLDER, config.checkpoints).newest()
+    if checkpoint is not None:
+        logger.warning("The run '%s' goes on after step %d.", path, checkpoint.state["step"])
+    elif is_unfinished(path) and resume == "auto":
+        logger.warning("The run '%s' was ended before its first checkpoint; it begins anew.", path)
+    if checkpoint is None and resume == "must":
+        why = "it is finished" if (path / SCORES_FILE).is_file() else "it has no checkpoint"
+        raise RunError(f"'{path}' cannot be gone on with: {why if path.exists() else 'there is no run'}.")
+    return checkpoint
+
+
+def check_data(checkpoint: Checkpoint | None, fingerprint: str) -> None:
+    """Refuse to go on with other data than before."""
+    before = fingerprint if checkpoint is None else checkpoint.state.get("data", fingerprint)
+    if before != fingerprint:
+        raise RunError(
+            f"The data has changed since the checkpoint was written (fingerprint {before}, now {fingerprint}). Put the "
+            "old data back to go on, or begin anew with --force."
+        )
+
+
+def _check_config(path: Path, config: Config) -> None:
+    try:
+        before = load_config(path / CONFIG_FILE)
+    except ConfigError as error:
+        raise RunError(f"The config of the run '{path}' cannot be read: {error}. Begin anew with --force.") from None
+    old, new = (_leaves(notation.parse(dump_config(each))) for each in (before, config))
+    changed = [
+        f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
+        for name in sorted(old | new)
+        if old.get(name) != new.get(name) and name.partition(".")[0] not in _MAY_CHANGE
+    ]
+    if changed:
+        command = shlex.join(["textclf", "train", str(path / CONFIG_FILE), "--run", str(path)])
+        raise RunError(
+            f"The run '{path}' was killed, and its config was another one: {'; '.join(changed)}. Go on with its own: "
+            f"{command}\nOr choose another --run, or begin anew with --force."
+        )
+
+
+def _leaves(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix.removesuffix("."): values}
+    return {name: value for key in values for name, value in _leaves(values[key], f"{prefix}{key}.").items()}
