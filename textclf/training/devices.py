@@ -1,12 +1,14 @@
 """Where a training runs: one device, several of a machine, or several machines."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
 
 from textclf.config import ComputeConfig
-from textclf.errors import ConfigError, listing
+from textclf.errors import ConfigError, RunError, listing
 
 
 def make_strategy(config: ComputeConfig) -> tf.distribute.Strategy:
@@ -63,6 +65,30 @@ def distribute(strategy: tf.distribute.Strategy, shares: tf.data.Dataset) -> Any
     if strategy.num_replicas_in_sync == 1:
         return shares
     return strategy.distribute_datasets_from_function(lambda _: shares)
+
+
+@contextmanager
+def losing_workers() -> Iterator[None]:
+    """Let the error of a collective whose other side is gone say so.
+
+    Raises:
+        RunError: Another worker ended, or cannot be reached.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if "ollective" not in str(error):
+            raise
+        raise RunError(
+            "Another worker ended or cannot be reached any more. Start all workers again: the training goes on from "
+            f"its last checkpoint. TensorFlow says: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    """Return the line of a collective's error that names who is gone."""
+    lines = [line.strip() for line in str(error.message).splitlines()]
+    return next((line for line in lines if line.startswith("Collective")), lines[0])
 
 
 @functools.cache

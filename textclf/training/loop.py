@@ -17,7 +17,7 @@ from textclf.text.batches import plan_epoch
 from textclf.training.batches import BatchPlan, Shares, choose_widths, make_batches, weigh_rows
 from textclf.training.breakdown import BreakdownError, LossWatch
 from textclf.training.checkpoints import Checkpoint, Checkpoints
-from textclf.training.devices import distribute, local_replicas
+from textclf.training.devices import distribute, local_replicas, losing_workers
 from textclf.training.interruption import TerminatedError, on_ctrl_c, on_sigterm
 from textclf.training.meter import Meter
 from textclf.training.optimizer import make_optimizer
@@ -93,7 +93,7 @@ class Trainer:
             resume: Where an earlier training stood, to go on there.
 
         Raises:
-            RunError: The loss broke down, or the checkpoint is of another training.
+            RunError: The loss broke down, the checkpoint is of another training, or another worker is gone.
             TerminatedError: SIGTERM came; a checkpoint is written if there is a place for it.
         """
         state = self.state
@@ -103,7 +103,7 @@ class Trainer:
         callbacks.set_params({"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": 0})
         callbacks.on_train_begin()
         try:
-            with on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
+            with losing_workers(), on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
                 self._go_through(train, dev, callbacks)
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
             state.interrupted = True

@@ -64,8 +64,14 @@ def _merge(strategy: tf.distribute.Strategy, computed: np.ndarray, here: np.ndar
     counts[here] = 1.0
     own = np.concatenate([computed, counts], axis=1)
     # Each replica brings in what its machine has, so the sums count a machine as often as it has replicas.
-    summed = strategy.run(
-        lambda: tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(own))
-    )
-    total = strategy.experimental_local_results(summed)[0].numpy()
+    total = strategy.experimental_local_results(_summed(strategy, tf.constant(own)))[0].numpy()
     return np.asarray(total[:, :-1] / np.maximum(total[:, -1:], 1.0), np.float32)
+
+
+@tf.function(reduce_retracing=True)
+def _summed(strategy: tf.distribute.Strategy, values: tf.Tensor) -> Any:
+    def add() -> tf.Tensor:
+        own = tf.identity(values)  # on the replica's device, where its sum goes too
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+    return strategy.run(add)
