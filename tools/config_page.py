@@ -10,7 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from textclf.config import Config, DataConfig, Section, TextConfig, TrainingConfig, load_config
+from textclf.config import (
+    CheckpointsConfig,
+    ComputeConfig,
+    Config,
+    DataConfig,
+    Section,
+    TextConfig,
+    TrainingConfig,
+    load_config,
+)
 from textclf.config.models import MODELS, model_config_class
 from textclf.config.notation import dump_line
 from textclf.errors import ConfigError
@@ -33,6 +42,8 @@ def page() -> str:
         *(_section(f"`model: {name}`", "model", model_config_class(name)) for name in MODELS),
         _section("`text`", "text", TextConfig),
         _section("`training`", "training", TrainingConfig),
+        _section("`compute`", "compute", ComputeConfig),
+        _section("`checkpoints`", "checkpoints", CheckpointsConfig),
     ]
     parts = {"command": " ".join(f"--set {text}" for text in WRONG), "error": _error(), "tables": "\n\n".join(tables)}
     return TEMPLATE.read_text(encoding="utf-8").format(**parts)

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from textclf.config import Config
+from textclf.errors import ConfigError
+from textclf.models.base import precision as precision_policy
 from textclf.models.bert import Bert
 from textclf.models.tasks import SingleLabel
 from textclf.training.devices import make_strategy
@@ -32,8 +34,8 @@ BERT_SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_di
 def fit(prepare: Callable[..., Any], *overrides: str, bert: bool = False) -> Trainer:
     """Train under the strategy that the config asks for."""
     prepared = prepare(*SETTINGS, *overrides)
-    strategy = make_strategy(prepared.config.compute)
-    with strategy.scope():
+    strategy, kind = make_strategy(prepared.config.compute), prepared.config.compute.mixed_precision
+    with strategy.scope(), precision_policy(f"mixed_{kind}" if kind else "float32"):
         if bert:
             keras.utils.set_random_seed(1)
             sizes = BERT_SIZES | {"vocabulary_size": len(prepared.tokenizer.vocabulary)}
@@ -93,16 +95,36 @@ def test_however_it_is_computed_it_is_the_same_training(
     assert_equal(reference(bert, "training.lazy_embeddings=true" in overrides), fit(prepare, *overrides, bert=bert))
 
 
-def test_replicas_and_parts_draw_their_own_dropout_and_a_step_draws_the_same_again(prepare: Callable[..., Any]) -> None:
-    dropping = ("model.dropout=0.5", "model.embedding_dropout=0.5")
-    one, again = (fit(prepare, *dropping) for _ in range(2))
+def test_the_same_step_draws_the_same_dropout_and_each_part_its_own(prepare: Callable[..., Any]) -> None:
+    dropping = ("model.dropout=0.5", "model.embedding_dropout=0.5", "training.epochs=1")
+    one, again, in_parts = (fit(prepare, *dropping, *more) for more in ((), (), ("compute.accumulate=2",)))
     for variable, twin in zip(one.model.weights, again.model.weights, strict=True):
         np.testing.assert_array_equal(twin.numpy(), variable.numpy())
+    assert not np.allclose(one.model.head.kernel.numpy(), in_parts.model.head.kernel.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_learns_in_float32_weights(prepare: Callable[..., Any], precision: str) -> None:
+    trainer = fit(prepare, f"compute.mixed_precision={precision}", "training.epochs=1")
+    assert all(variable.dtype == "float32" for variable in trainer.model.weights)
+    assert (trainer._step.loss_scale is not None) == (precision == "float16")
+    assert np.isfinite([record["train_loss"] for record in trainer.state.history]).all()
+
+
+def test_settings_that_exclude_each_other_are_both_named(prepare: Callable[..., Any]) -> None:
+    with pytest.raises(ConfigError, match=r"training\.lazy_embeddings and compute\.steps_per_call exclude each other"):
+        fit(prepare, TWO, "training.lazy_embeddings=true", "compute.steps_per_call=4")
+    with pytest.raises(ConfigError, match=r"xla and training\.lazy_embeddings exclude each other"):
+        prepare("training.lazy_embeddings=true", "compute.xla=true")
+    with pytest.raises(ConfigError, match=r"devices called GPU:0"):
+        prepare("compute.devices=[gpu0]")
+    with pytest.raises(ConfigError, match=r"strategy=one_device takes one of the devices"):
+        prepare("compute.strategy=one_device", TWO)
 
 
 def test_devices_that_are_not_there_are_named() -> None:
     config = Config.make({"data": {"train": "x"}, "compute": {"devices": ["GPU:7"]}})
-    with pytest.raises(Exception, match=r"compute\.devices: this machine has no 'GPU:7'; it has 'CPU:0'"):
+    with pytest.raises(ConfigError, match=r"compute\.devices: this machine has no 'GPU:7'; it has 'CPU:0'"):
         make_strategy(config.compute)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config import Config
-from textclf.errors import RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
@@ -22,14 +21,11 @@ from textclf.training.interruption import TerminatedError, on_ctrl_c, on_sigterm
 from textclf.training.meter import Meter
 from textclf.training.optimizer import make_optimizer
 from textclf.training.prediction import Encoded, Outcome, Predictor
-from textclf.training.snapshot import Snapshot
+from textclf.training.safekeeping import Safekeeping
 from textclf.training.state import MeanLoss, TrainingState
 from textclf.training.step import TrainStep
 
 logger = logging.getLogger(__name__)
-
-_MOST_ROLLBACKS = 3
-_ROLLBACK_RATE = 0.5
 
 
 class Trainer:
@@ -79,7 +75,6 @@ class Trainer:
         self.predictor = Predictor(model, task, labels)
         self.callbacks = list(callbacks)
         self._losses = {"epoch": MeanLoss(), "window": MeanLoss()}
-        self._best_weights: list[np.ndarray] | None = None
         self._terminated = False
 
     def fit(self, train: Encoded, dev: Encoded, resume: Checkpoint | None = None) -> TrainingState:
@@ -107,14 +102,14 @@ class Trainer:
                 self._go_through(train, dev, callbacks)
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
             state.interrupted = True
-            if self._best_weights is None:
+            if self._kept.best_weights is None:
                 self._evaluate(dev, callbacks)
-        self.model.set_weights(self._best_weights)
+        self.model.set_weights(self._kept.best_weights)
         if state.interrupted:
             self._save_best(self.model)  # Ctrl-C may have come while it was written
         callbacks.on_train_end(self._logs())
         # A callback may have set other weights than are saved, as EarlyStopping(restore_best_weights=True) does.
-        self.model.set_weights(self._best_weights)
+        self.model.set_weights(self._kept.best_weights)
         return state
 
     def _prepare(self, train: Encoded, resume: Checkpoint | None) -> None:
@@ -131,10 +126,19 @@ class Trainer:
         self.model.optimizer = self.optimizer  # where Keras' callbacks look for it
         self.model.stop_training = False
         self._watch = LossWatch(len(self.labels), skips=self._step.loss_scale is not None)
+        self._kept = Safekeeping(
+            self.model,
+            self.optimizer,
+            self._step,
+            self.state,
+            self._losses,
+            self.meter,
+            self.config,
+            self._checkpoints,
+            self._name_rows,
+        )
         self._open_window()
-        if resume is not None:
-            self._put_back(resume)
-        self._start = self._take() if training.on_breakdown == "rollback" and resume is None else None
+        self._kept.begin(resume)
 
     def _interrupt(self) -> None:
         self.state.interrupted = self.model.stop_training = True
@@ -150,7 +154,8 @@ class Trainer:
                 self._epochs(train, dev, callbacks)
                 return
             except BreakdownError as breakdown:
-                self._go_back(breakdown)
+                self._watch.forget()
+                self._kept.go_back(breakdown)
 
     def _epochs(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train from where the state stands, and score the last weights too."""
@@ -231,70 +236,27 @@ class Trainer:
         score = SCORES[training.monitor](outcome.scores)
         if score > state.best_score:
             state.best_score, state.best_step, state.evaluations_since_best = score, state.step, 0
-            self._best_weights = self.model.get_weights()
+            self._kept.best_weights = self.model.get_weights()
             self._save_best(self.model)
         else:
             state.evaluations_since_best += 1
         state.history.append(record)
-        self.outcome = outcome
         callbacks.on_test_end(self._logs())
         if training.patience and state.evaluations_since_best >= training.patience:
             self.model.stop_training = True
 
     def _write_down(self) -> None:
         """Write a checkpoint if it is time for one, or for the end."""
-        if self._checkpoints is not None and (self._terminated or self._checkpoints.due(self.state.step)):
-            self._watch.look(self.state.step)
-            for callback in self.callbacks:
-                if flush := getattr(callback, "flush", None):
-                    flush()
-            self._checkpoints.save(self.state.step, self._take())
+        if not self._terminated and not self._kept.due():
+            return
+        self._watch.look(self.state.step)  # so that nothing broken is kept
+        for callback in self.callbacks:
+            if flush := getattr(callback, "flush", None):
+                flush()
+        written = self._kept.write()
         if self._terminated:
-            kept = "" if self._checkpoints is None else " A checkpoint is written; the same command goes on from there."
+            kept = " A checkpoint is written: the same command goes on from there." if written else ""
             raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}.{kept}")
-
-    def _snapshot(self) -> Snapshot:
-        variables = {"model": self.model.weights, "optimizer": self.optimizer.variables}
-        if self._step.loss_scale:
-            variables["loss_scale"] = self._step.loss_scale.variables
-        return Snapshot(variables, self.state, self._losses, self._best_weights)
-
-    def _take(self) -> Checkpoint:
-        return self._snapshot().take(stopped=self.model.stop_training, window=self.meter.to_json())
-
-    def _put_back(self, checkpoint: Checkpoint) -> None:
-        snapshot = self._snapshot()
-        snapshot.put_back(checkpoint)
-        self._best_weights = snapshot.best_weights
-        self.optimizer.rate_factor.assign(self.state.rate_factor)
-        self.model.stop_training = bool(checkpoint.state["stopped"])
-        self.meter.go_on(checkpoint.state["window"])
-        self._watch.forget()
-
-    def _go_back(self, breakdown: BreakdownError) -> None:
-        """Put the last checkpoint back, with half the rate, or say what happened."""
-        state, rollbacks = self.state, self.state.rollbacks
-        found = self._checkpoints.newest() if self._checkpoints is not None else None
-        checkpoint = found or self._start
-        wished = self.config.training.on_breakdown == "rollback"
-        if not wished or checkpoint is None or rollbacks == _MOST_ROLLBACKS:
-            raise RunError(self._words_for(breakdown)) from breakdown
-        factor = state.rate_factor * _ROLLBACK_RATE
-        self._put_back(checkpoint)
-        state.rollbacks, state.rate_factor = rollbacks + 1, factor
-        self.optimizer.rate_factor.assign(factor)
-        logger.warning("%s: going back to step %d, with %g times the rate.", breakdown, state.step, factor)
-
-    def _words_for(self, breakdown: BreakdownError) -> str:
-        training = self.config.training
-        rows = f" Its batch held {self._name_rows(breakdown.rows)}." if len(breakdown.rows) else ""
-        kept = "The best weights before that are kept." if self._best_weights else "No weights were kept."
-        often = f" after {self.state.rollbacks} returns to a checkpoint" if self.state.rollbacks else ""
-        return (
-            f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
-            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off), or let "
-            f"training.on_breakdown=rollback try. {kept}"
-        )
 
     def _record(self, outcome: Outcome, speed: dict[str, float]) -> dict[str, Any]:
         """Return the record of an evaluation and of the steps before it."""

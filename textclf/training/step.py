@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from textclf.config import Config
+from textclf.errors import ConfigError
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
 from textclf.training.gradients import ShareGradient
@@ -30,12 +31,17 @@ class TrainStep:
     """
 
     def __init__(self, model: TextModel, optimizer: ScaledAdamW, task: Task, config: Config) -> None:
-        """Build the optimizer's variables under the strategy that is in scope."""
+        """Build the optimizer's variables under the strategy that is in scope; `ConfigError` if settings clash."""
         self._model, self._optimizer, self._config = model, optimizer, config
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
-        optimizer.build(model.trainable_variables)
         compute = config.compute
+        if self._replicas > 1 and config.training.lazy_embeddings and compute.steps_per_call > 1:
+            raise ConfigError(
+                "training.lazy_embeddings and compute.steps_per_call exclude each other on several devices: TensorFlow "
+                "cannot gather sparse gradients inside a loop. Take steps_per_call=1, or lazy_embeddings=false."
+            )
+        optimizer.build(model.trainable_variables)
         self._gradient = ShareGradient(model, task, config.training, compute.accumulate, compute.xla)
         self.loss_scale = LossScale() if compute.mixed_precision == "float16" else None
         # XLA makes one pass over the weights out of AdamW's dozen; their shapes never change, so it compiles
