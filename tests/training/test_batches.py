@@ -1,5 +1,6 @@
 """Batches in shares: each row once and with its weight, however they are cut; and weights that balance labels."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,15 @@ def test_weights_by_label() -> None:
         ConfigError, match=r"class_weights: there is no label 'refunds' in the training data\. Did you mean"
     ):
         weigh_rows(np.array([0]), ["refund"], {"refunds": 2.0})
+
+
+@settings(max_examples=40)
+@given(lengths=st.lists(st.integers(0, 60), min_size=1, max_size=40), count=st.integers(1, 3))
+def test_no_other_widths_pad_less(lengths: list[int], count: int) -> None:
+    def padded(widths: Any) -> int:
+        return sum(min((width for width in widths if width >= length), default=10**9) for length in lengths)
+
+    found = choose_widths(np.array(lengths), count)
+    assert len(found) <= count
+    others = itertools.combinations_with_replacement(range(8, 65, 8), count)
+    assert padded(found) == min(map(padded, others))

@@ -89,19 +89,31 @@ class BatchPlan:
 
 
 def choose_widths(lengths: np.ndarray, count: int) -> tuple[int, ...]:
-    """Return lengths to pad to: those that equal shares of the rows have at most, as multiples of eight.
+    """Return the lengths to pad to that leave the least padding, as multiples of eight; the last one fits all rows.
 
     Args:
         lengths: int[rows], the texts' lengths in tokens.
         count: Most lengths.
 
     Example:
-        >>> choose_widths(np.arange(1, 101), 4)
-        (32, 56, 80, 100)
+        >>> choose_widths(np.array([3] * 90 + [14] * 9 + [70]), 2)
+        (8, 72)
     """
-    quantiles = np.quantile(lengths, np.arange(1, count + 1) / count, method="inverted_cdf")
-    longest = max(int(lengths.max()), 1)
-    return tuple(sorted({min(-(-int(length) // 8) * 8, longest) for length in quantiles}))
+    needed, rows = np.unique(np.maximum(-(-lengths // 8) * 8, 8), return_counts=True)
+    below = np.concatenate([[0], np.cumsum(rows)])  # rows that are shorter than each
+    # cost[i]: tokens of the rows up to the i-th length, padded by the best so many widths, of which that is the last.
+    cost = needed * below[1:]
+    previous: list[np.ndarray] = []
+    for _ in range(min(count, len(needed)) - 1):
+        # What the rows after the j-th length take if they are padded to the i-th.
+        spans = needed[:, np.newaxis] * (below[1:, np.newaxis] - below[np.newaxis, 1:])
+        options = np.where(spans >= 0, cost[np.newaxis, :] + spans, np.iinfo(np.int64).max)
+        previous.append(options.argmin(axis=1))
+        cost = options.min(axis=1)
+    chosen = [len(needed) - 1]
+    for best in reversed(previous):
+        chosen.append(int(best[chosen[-1]]))
+    return tuple(int(needed[index]) for index in sorted(set(chosen)))
 
 
 def make_batches(split: Encoded, row_weights: np.ndarray, plan: BatchPlan) -> tf.data.Dataset:
