@@ -94,7 +94,9 @@ def _kind(schema: dict[str, Any]) -> str:
         *first, last = (f"`{choice}`" for choice in schema["enum"])
         return f"{', '.join(first)} or {last}"
     if schema["type"] == "array":
-        return f"list of {_kind(schema['items']).replace('number', 'numbers', 1)}"
+        return f"list of {_kind(schema['items']).replace('number', 'numbers', 1).replace('string', 'strings', 1)}"
+    if schema["type"] == "object":
+        return f"mapping of names to {_kind(schema['additionalProperties']).replace('number', 'numbers', 1)}"
     words = {
         "integer": "whole number",
         "number": "number",

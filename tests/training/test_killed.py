@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -131,8 +132,6 @@ def test_killed_at_random_moments_it_ends_alike(
 def test_sigterm_saves_at_once_and_the_same_call_goes_on(
     tiny_config: Callable[..., Config], whole: Path, tmp_path: Path
 ) -> None:
-    import keras
-
     def terminate(batch: int, logs: Any = None) -> None:
         del logs
         if batch == 6:
@@ -165,3 +164,21 @@ def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path
     Path(config.data.dev).write_text(Path(config.data.dev).read_text("utf-8") + "late,refund\n", "utf-8")
     with pytest.raises(RunError, match="The data has changed since the checkpoint was written"):
         train(config, path, report=False)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_fifty_epochs(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("the system does not say how much memory a process has")
+    megabytes: list[float] = []
+
+    def look(epoch: int, logs: Any = None) -> None:
+        del epoch, logs
+        megabytes.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6)
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=look)
+    config = tiny_config("training.epochs=50", "training.patience=0", "checkpoints.steps=20")
+    train(config, tmp_path / "run", callbacks=[callback], report=False)
+    assert len(megabytes) == 50
+    assert megabytes[-1] - megabytes[9] < 30  # a leak of one batch or graph an epoch would be more
