@@ -22,6 +22,7 @@ from typing import Any
 
 from textclf.config import Config, load_config
 from textclf.config.files import override
+from textclf.config.run import MAY_CHANGE
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "tools" / "recipes"
@@ -81,10 +82,11 @@ def fingerprint(name: str) -> str:
     """Return a hash of a recipe's resolved config, so that a figure does not outlive the recipe.
 
     What is off does not count, so that a new option leaves old figures alone; nor do defaults of the data section,
-    because a new way to read files changes no figure. The code is not in it: a record names its commit, and who
-    changes what a training computes removes the records before it.
+    because a new way to read files changes no figure, nor what a training is computed on and when it is written down.
+    The code is not in it: a record names its commit, and who changes what a training computes removes the records
+    before it.
     """
-    values = _values(name)
+    values = {key: value for key, value in _values(name).items() if key not in MAY_CHANGE}
     return hashlib.sha256(json.dumps(_without_off(values), sort_keys=True).encode()).hexdigest()[:16]
 
 

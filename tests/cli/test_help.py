@@ -17,7 +17,7 @@ Command = Callable[..., Result]
 OPTIONS = {
     "init": ["--out", "--name", "--force", "--set KEY=VALUE"],
     "check": ["--set KEY=VALUE", "--json"],
-    "train": ["--set KEY=VALUE", "--run", "--force", "--quiet"],
+    "train": ["--set KEY=VALUE", "--run", "--force", "--resume [auto|must|never]", "--quiet"],
     "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
     "predict": [
         "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",

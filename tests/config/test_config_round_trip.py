@@ -136,14 +136,14 @@ def test_a_commented_config_explains_every_field() -> None:
         for before, line in itertools.pairwise(lines)
         if before.lstrip().startswith("# ") and not line.lstrip().startswith("# ")
     }
-    assert explained == written | {"data", "text", "model", "training"}
+    assert explained == written | {"data", "text", "model", "training", "compute", "checkpoints"}
     assert "  # scikit-learn's `C`: larger fits the training texts more closely." in lines
 
 
 def test_what_nobody_chose_follows_the_model(file: Path) -> None:
     text = comment_config(Config.make({"data": {"train": "x.csv", "text_column": "body"}, "seed": 7}), "A run")
     lines = {line.strip() for line in text.splitlines() if not line.strip().startswith("#")} - {""}
-    sections = {"data:", "text:", "model:", "training:"}
+    sections = {"data:", "text:", "model:", "training:", "compute:", "checkpoints:"}
     assert lines == sections | {"name: classifier", "name: textcnn", "seed: 7", "train: x.csv", "text_column: body"}
     file.write_text(text.replace("name: textcnn", "name: bert"), encoding="utf-8")
     expected = Config.make({"data": {"train": "x.csv", "text_column": "body"}, "model": "bert", "seed": 7})

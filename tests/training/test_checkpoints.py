@@ -164,7 +164,7 @@ class Spoil(keras.callbacks.Callback):
 def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
     prepare: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture, value: float, with_checkpoints: bool
 ) -> None:
-    prepared = prepare(*SETTINGS, "training.on_breakdown=rollback")
+    prepared = prepare(*SETTINGS, "training.rollback=true")
     checkpoints = Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=2)) if with_checkpoints else None
     trainer = prepared.trainer(callbacks=[Spoil(4, 1, value)], checkpoints=checkpoints)
     state = prepared.fit(trainer)
@@ -178,7 +178,7 @@ def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
 def test_a_training_that_always_breaks_down_ends_with_the_rows_named(
     prepare: Callable[..., Any], tmp_path: Path
 ) -> None:
-    prepared = prepare(*SETTINGS, "training.on_breakdown=rollback")
+    prepared = prepare(*SETTINGS, "training.rollback=true")
     trainer = prepared.trainer(
         callbacks=[Spoil(4, 99, np.nan)],
         checkpoints=Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=2)),

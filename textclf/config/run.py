@@ -16,6 +16,9 @@ from textclf.config.textcnn import TextCNNConfig
 from textclf.config.training import TrainingConfig
 from textclf.errors import ConfigError, listing
 
+MAY_CHANGE = ("compute", "checkpoints")
+"""Sections that a training may go on with others of: scores depend on them for rounding alone."""
+
 
 def check_name(value: str) -> str:
     """Return a classifier's name; `ValueError` if no folder and no served model can be called so."""

@@ -39,9 +39,9 @@ class TrainingConfig(Section):
     lazy_embeddings: bool = False
     """Whether a step moves the vectors of its own tokens alone (lazy Adam): its time then does not grow with the
     vocabulary. The others' moments rest, so results differ a little."""
-    on_breakdown: Literal["stop", "rollback"] = "stop"
-    """What a loss that is no number, or has blown up, leads to: an end that names step and rows, or a return to the
-    last checkpoint, or the beginning, at half the rate, up to three times."""
+    rollback: bool = False
+    """Whether a training whose loss is no number any more, or has blown up, goes back to the last checkpoint, or the
+    beginning, and on at half the rate, up to three times; otherwise it ends, naming step and rows."""
     num_length_groups: PositiveInt = 20
     """Batches that are filled together from texts sorted by length, so that little padding is computed; 1 turns it
     off."""

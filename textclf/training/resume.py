@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from textclf.config import Config, dump_config, load_config, notation
+from textclf.config.run import MAY_CHANGE
 from textclf.errors import ConfigError, RunError
 from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.training.run_directory import CHECKPOINTS_FOLDER, CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
@@ -14,9 +15,6 @@ from textclf.writing import UNFINISHED
 logger = logging.getLogger(__name__)
 
 Resume: TypeAlias = Literal["auto", "must", "never"]
-
-_MAY_CHANGE = ("compute", "checkpoints")
-"""Sections that a training may go on with others of: scores do not depend on them."""
 
 
 def is_unfinished(path: Path) -> bool:
@@ -72,7 +70,7 @@ def _check_config(path: Path, config: Config) -> None:
     changed = [
         f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
         for name in sorted(old | new)
-        if old.get(name) != new.get(name) and name.partition(".")[0] not in _MAY_CHANGE
+        if old.get(name) != new.get(name) and name.partition(".")[0] not in MAY_CHANGE
     ]
     if changed:
         command = shlex.join(["textclf", "train", str(path / CONFIG_FILE), "--run", str(path)])

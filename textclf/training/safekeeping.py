@@ -67,7 +67,7 @@ class Safekeeping:
         """Put a checkpoint back, or keep the beginning if the training may have to go back there."""
         if resume is not None:
             self.put_back(resume)
-        elif self._config.training.on_breakdown == "rollback":
+        elif self._config.training.rollback:
             self._start = self.take()
 
     def due(self) -> bool:
@@ -119,7 +119,7 @@ class Safekeeping:
             RunError: That is not wished for, there is nothing to go back to, or it was done often enough.
         """
         state, rollbacks = self._state, self._state.rollbacks
-        wished = self._config.training.on_breakdown == "rollback"
+        wished = self._config.training.rollback
         found = self._checkpoints.newest() if wished and self._checkpoints is not None else None
         checkpoint = found or self._start
         if checkpoint is None or rollbacks == _MOST_ROLLBACKS:
@@ -135,7 +135,7 @@ class Safekeeping:
         rows = f" Its batch held {self._name_rows(breakdown.rows)}." if len(breakdown.rows) else ""
         kept = "The best weights before that are kept." if self.best_weights else "No weights were kept."
         often = f" after {self._state.rollbacks} returns to a checkpoint" if self._state.rollbacks else ""
-        other = "" if training.on_breakdown == "rollback" else ", or let training.on_breakdown=rollback try"
+        other = "" if training.rollback else ", or let training.rollback=true try"
         return (
             f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
             f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}. {kept}"
