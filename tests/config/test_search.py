@@ -87,9 +87,7 @@ def test_pretrained_vectors_have_a_width_of_their_own() -> None:
 
 
 def test_what_the_user_names_takes_the_place_of_the_models_own() -> None:
-    space = search_space(
-        make("linear"), ["model.max_ngram=1..2", "text.tokens=words,characters", "model.max_ngram=3"]
-    )
+    space = search_space(make("linear"), ["model.max_ngram=1..2", "text.tokens=words,characters", "model.max_ngram=3"])
     assert str(space["model.max_ngram"]) == "3"
     assert str(space["text.tokens"]) == "words, characters"
     assert str(space["model.min_count"]) == "1..3"

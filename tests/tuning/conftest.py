@@ -30,8 +30,10 @@ class Pretended:
         end = self.ends.get(number)
         if isinstance(end, BaseException):
             raise end
+        if end is not None:
+            return end
         near = abs(math.log10(config.model.inverse_regularization) - 1) + 0.1 * config.model.max_ngram
-        return end or Ending("done", 1 / (1 + near))
+        return Ending("done", 1 / (1 + near))
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_what_only_shows_in_training_fails_too(run: Any, tiny_config: Callable[.
 
 
 def test_ctrl_c_stops_a_trial(run: Any, tiny_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
-    def ctrl_c(*_: Any) -> bool:
+    def ctrl_c(*_: Any, **__: Any) -> bool:
         raise KeyboardInterrupt
 
     ending = run(tiny_config("training.epochs=5"), ctrl_c)

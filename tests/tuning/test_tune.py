@@ -1,5 +1,6 @@
 """A search from end to end: what it tries, what it leaves, and that it goes on after any end."""
 
+import csv
 import dataclasses
 import sys
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from textclf.config import Config, load_config
-from textclf.config.search import value_at
+from textclf.config.search import search_space, value_at
 from textclf.data import load_corpus
 from textclf.errors import ConfigError, DataError, RunError
 from textclf.training.interruption import TerminatedError
@@ -104,19 +105,15 @@ def test_a_killed_trial_is_tried_again_and_a_torn_line_is_none(linear: Config, p
     whole = tune(linear, tmp_path / "whole", trials=12)
     path = tmp_path / "killed"
     before = tune(linear, path, trials=11)
-    space = {name: dict(_space(linear))[name] for name in before.trials[0].values}
-    Study(path / STUDY_FILE, space, linear.seed).ask({}).report(0.5, 0)
+    assert len(before.trials) == 11
+    Study(path / STUDY_FILE, search_space(linear), linear.seed).ask({}).report(0.5, 0)
     with (path / STUDY_FILE).open("ab") as journal:
         journal.write(b'{"op_code": 6, "worker')
     found = tune(linear, path, trials=12)
     assert [trial.state for trial in found.trials] == ["done"] * 11 + ["stopped", "done"]
     assert tried(found) == tried(whole)
     assert found.trials[11].values == found.trials[12].values
-    assert all(line.endswith(b"}\n") for line in (path / STUDY_FILE).open("rb"))
-
-
-def _space(config: Config) -> Any:
-    return config.model.search_space()
+    assert all(line.endswith(b"}") for line in (path / STUDY_FILE).read_bytes().splitlines())
 
 
 def test_every_cut_of_the_journal_can_be_gone_on_with(linear: Config, pretended: Any, tmp_path: Path) -> None:
@@ -129,12 +126,10 @@ def test_every_cut_of_the_journal_can_be_gone_on_with(linear: Config, pretended:
 
 
 @pytest.mark.parametrize("test", ["missing.csv", "0.2", "folds"])
-def test_no_test_data_is_touched(
-    tiny_config: Callable[..., Config], pretended: Any, tmp_path: Path, test: str
-) -> None:
+def test_no_test_data_is_touched(tiny_config: Callable[..., Config], pretended: Any, tmp_path: Path, test: str) -> None:
     config = tiny_config("model=linear", f"data.test={'null' if test == 'folds' else test}")
     if test == "folds":
-        (tmp_path / "folds.txt").write_text("".join(f"{number % 3}\n" for number in range(45)))
+        (tmp_path / "folds.txt").write_text("".join(f"{number // 3 % 3}\n" for number in range(45)))
         data = config.data.model_copy(update={"folds": str(tmp_path / "folds.txt"), "fold": 1})
         config = config.model_copy(update={"data": data})
     found = tune(config, tmp_path / "tune", trials=1)
@@ -223,8 +218,6 @@ def test_without_a_whole_trial_there_is_no_best(linear: Config, pretended: Any, 
 def test_the_table_of_trials_holds_all_of_them(linear: Config, pretended: Any, tmp_path: Path) -> None:
     pretended.ends = {1: Ending("failed", note="a\ttab"), 2: Ending("pruned", 0.25)}
     found = tune(linear, tmp_path / "tune", trials=3)
-    import csv
-
     with (tmp_path / "tune/trials.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert [(row["number"], row["state"], row["note"]) for row in rows] == [

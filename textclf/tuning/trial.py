@@ -132,8 +132,7 @@ def run_trial(
     finally:
         tensorflow.removeFilter(_is_news)
         shutil.rmtree(folder, ignore_errors=True)
-        keras.utils.clear_session()  # or the graphs of all trials stay in memory
-        gc.collect()
+        gc.collect()  # graphs and models hold each other
     if state.interrupted or watch.late:
         return Ending("stopped", score, interrupted=state.interrupted)
     return Ending("pruned" if watch.pruned else "done", score)
