@@ -109,7 +109,7 @@ def test_whole_ends_are_real_ones_where_the_field_is() -> None:
         ("model.max_ngram=1..2", "--search model.max_ngram: there is no such field with model=textcnn."),
         ("data.dev=0.1..0.2", "expected a field of model, text or training that is not model.name or training.monitor"),
         ("training.monitor=accuracy", "expected a field of model, text or training that is not"),
-        ("model.dropout=0.5..1.5", "does not take 1.5. The config has 1 problem:\n  model.dropout: expected a number less"),
+        ("model.dropout=0.5..1.5", "does not take 1.5. The config has 1 problem:\n  model.dropout: expected a"),
         ("training.epochs=1.5..3", "training.epochs: expected an integer, got 1.5"),
         ("training.schedule=linear,cosin", "Did you mean 'cosine'?"),
         ("model.dropout=0.5..0.1", "expected the lower end first and another one after it, got 0.5..0.1."),
@@ -117,7 +117,7 @@ def test_whole_ends_are_real_ones_where_the_field_is() -> None:
         ("model.dropout=a..b", "expected a number at both ends of a range, got 'a'."),
         ("model.dropout=0.1..nan", "expected a number at both ends of a range, got 'nan'."),
         ("model.dropout=0.1..0.3:lgo", "expected ':log' or nothing after the range, got ':lgo'."),
-        ("model.dropout=", "--search model.dropout: expected a range such as 0.1..0.5 or choices such as 16,32, got ''."),
+        ("model.dropout=", "model.dropout: expected a range such as 0.1..0.5 or choices such as 16,32, got ''."),
         ("model.dropout", "--search: expected FIELD=LOW..HIGH[:log] or FIELD=CHOICE,CHOICE such as"),
     ],
 )  # fmt: skip
@@ -128,7 +128,9 @@ def test_what_cannot_be_searched_is_said(text: str, words: str) -> None:
 
 
 def test_what_counts_nothing_is_not_searched() -> None:
-    with pytest.raises(ConfigError, match="--search training.epochs: it counts nothing for this model, which a solver"):
+    with pytest.raises(
+        ConfigError, match=r"--search training\.epochs: it counts nothing for this model, which a solver"
+    ):
         search_space(make("linear"), ["training.epochs=1..2"])
     with pytest.raises(ConfigError, match="hidden_dim=8 counts only without a preset"):
         search_space(make(BERTS[1]), ["model.hidden_dim=8,16"])

@@ -63,7 +63,8 @@ def test_the_first_trial_has_the_configs_own_values(linear: Config, pretended: A
     assert pretended.calls[0]["metric"] == "macro_f1"
 
 
-def test_a_search_learns_from_its_trials(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_a_search_learns_from_its_trials(linear: Config, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "tune", trials=40)
     first, last = (
         [abs(trial.values["model.inverse_regularization"] - 10) for trial in part]
@@ -73,9 +74,8 @@ def test_a_search_learns_from_its_trials(linear: Config, pretended: Any, tmp_pat
     assert found.best.score == max(trial.score or 0 for trial in found.trials)
 
 
-def test_the_same_search_tries_the_same_and_another_seed_something_else(
-    linear: Config, pretended: Any, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_the_same_search_tries_the_same_and_another_seed_something_else(linear: Config, tmp_path: Path) -> None:
     one, same = (tune(linear, tmp_path / name, trials=14) for name in ("one", "same"))
     other = tune(linear.model_copy(update={"seed": 2}), tmp_path / "other", trials=14)
     assert tried(one) == tried(same) != tried(other)
@@ -101,7 +101,8 @@ def test_a_search_goes_on_as_if_it_had_never_ended(linear: Config, pretended: An
     assert found.best.values == whole.best.values
 
 
-def test_a_killed_trial_is_tried_again_and_a_torn_line_is_none(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_a_killed_trial_is_tried_again_and_a_torn_line_is_none(linear: Config, tmp_path: Path) -> None:
     whole = tune(linear, tmp_path / "whole", trials=12)
     path = tmp_path / "killed"
     before = tune(linear, path, trials=11)
@@ -116,7 +117,8 @@ def test_a_killed_trial_is_tried_again_and_a_torn_line_is_none(linear: Config, p
     assert all(line.endswith(b"}") for line in (path / STUDY_FILE).read_bytes().splitlines())
 
 
-def test_every_cut_of_the_journal_can_be_gone_on_with(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_every_cut_of_the_journal_can_be_gone_on_with(linear: Config, tmp_path: Path) -> None:
     path = tmp_path / "tune"
     whole = tune(linear, path, trials=4)
     journal = (path / STUDY_FILE).read_bytes()
@@ -155,7 +157,8 @@ def test_values_that_do_not_fit_together_fail_alone(
     assert len(pretended.calls) == 20 - len(failed)
 
 
-def test_what_has_changed_since_is_said(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_what_has_changed_since_is_said(linear: Config, tmp_path: Path) -> None:
     path = tmp_path / "tune"
     tune(linear, path, trials=1)
     other = linear.model_copy(update={"seed": 9})
@@ -166,18 +169,19 @@ def test_what_has_changed_since_is_said(linear: Config, pretended: Any, tmp_path
         "the domain of model.max_ngram was 1, 2, 3, is 1, 2. Take that back to go on with it, choose another --run, or "
         f"delete '{path}' to begin anew."
     )
-    with pytest.raises(RunError, match="the domain of text.tokens was none, is words, characters"):
+    with pytest.raises(RunError, match=r"the domain of text.tokens was none, is words, characters"):
         tune(linear, path, search=["text.tokens=words,characters"], trials=2)
 
 
-def test_other_data_is_refused(tiny_config: Callable[..., Config], pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_other_data_is_refused(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
     config = tiny_config("model=linear")
     own = tmp_path / "train.csv"
     own.write_text(Path(config.data.train).read_text(encoding="utf-8"), encoding="utf-8")
     config = config.model_copy(update={"data": config.data.model_copy(update={"train": str(own)})})
     tune(config, tmp_path / "tune", trials=1)
     own.write_text(own.read_text(encoding="utf-8") + "one more parcel,delivery\n", encoding="utf-8")
-    with pytest.raises(RunError, match="begun with something else: the data had the fingerprint [0-9a-f]+, has"):
+    with pytest.raises(RunError, match=r"begun with something else: the data had the fingerprint [0-9a-f]+, has"):
         tune(config, tmp_path / "tune", trials=2)
 
 
@@ -199,14 +203,15 @@ def test_the_time_of_earlier_calls_counts(linear: Config, pretended: Any, tmp_pa
     assert len(pretended.calls) == 3
 
 
-def test_the_time_limit_ends_a_search_before_its_trials(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_the_time_limit_ends_a_search_before_its_trials(linear: Config, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "tune", trials=10_000, minutes=0.5 / 60)
     assert 1 <= len(found.trials) < 1000
 
 
 def test_without_a_whole_trial_there_is_no_best(linear: Config, pretended: Any, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "none", minutes=1e-9)
-    with pytest.raises(RunError, match="No trial came to its end: 0 trials. Give it more time, with --minutes."):
+    with pytest.raises(RunError, match=r"No trial came to its end: 0 trials. Give it more time, with --minutes."):
         print(found.best)
     assert not (tmp_path / "none/best.yaml").exists()
     pretended.ends = {0: Ending("failed", note="out of memory")}
@@ -255,7 +260,7 @@ def test_nobody_elses_folder_is_written_to(linear: Config, tmp_path: Path) -> No
     (tmp_path / "folder/mine.txt").write_text("mine")
     with pytest.raises(RunError, match="is a file; a search needs a directory"):
         tune(linear, tmp_path / "file", trials=1)
-    with pytest.raises(RunError, match="is there already and holds no search. Choose another --run."):
+    with pytest.raises(RunError, match=r"is there already and holds no search. Choose another --run."):
         tune(linear, tmp_path / "folder", trials=1)
     lock = DirectoryLock(tmp_path / "taken")
     with pytest.raises(RunError, match="is being written by process"):
@@ -263,12 +268,13 @@ def test_nobody_elses_folder_is_written_to(linear: Config, tmp_path: Path) -> No
     lock.release()
 
 
-def test_a_damaged_journal_is_said(linear: Config, pretended: Any, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("pretended")
+def test_a_damaged_journal_is_said(linear: Config, tmp_path: Path) -> None:
     path = tmp_path / "tune"
     tune(linear, path, trials=1)
     journal = (path / STUDY_FILE).read_bytes()
     (path / STUDY_FILE).write_bytes(b"garbage\n" + journal)
-    with pytest.raises(RunError, match="journal '.*' is damaged .* to begin anew, or choose another --run"):
+    with pytest.raises(RunError, match=r"journal '.*' is damaged .* to begin anew, or choose another --run"):
         tune(linear, path, trials=2)
 
 
