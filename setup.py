@@ -37,6 +37,7 @@ setup(
         "parquet": ["pyarrow>=17"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
+        "tune": ["optuna>=4,<6"],
         "bert": [
             "flatbuffers>=24",
             "huggingface-hub>=0.30",

@@ -2,7 +2,8 @@
 
 import importlib.util
 import random
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,17 @@ def linear_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[.
 
     config = tiny_config("model=linear", "name=tiny-linear")
     return train(config, tmp_path_factory.mktemp("runs") / "linear", report=False)
+
+
+@pytest.fixture
+def eagerly() -> Iterator[None]:
+    """Run graph functions as plain Python: a training of a few steps takes no seconds of tracing and compiling."""
+    import tensorflow as tf
+
+    warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`", UserWarning)
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 TINY_BERT = {

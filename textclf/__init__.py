@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from textclf.training.check import check
     from textclf.training.run_directory import Run
     from textclf.training.train import train
+    from textclf.tuning.results import Tuning
+    from textclf.tuning.tune import tune
 
 _WHERE = {
     "Classifier": "textclf.serving.classifier",
@@ -41,6 +43,7 @@ _WHERE = {
     "Run": "textclf.training.run_directory",
     "RunError": "textclf.errors",
     "TextclfError": "textclf.errors",
+    "Tuning": "textclf.tuning.results",
     "check": "textclf.training.check",
     "evaluate": "textclf.serving.evaluate",
     "export": "textclf.serving.export",
@@ -48,9 +51,10 @@ _WHERE = {
     "load": "textclf.serving.classifier",
     "load_config": "textclf.config",
     "train": "textclf.training.train",
+    "tune": "textclf.tuning.tune",
 }
 
-_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.training.")
+_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.training.", "textclf.tuning.")
 
 __all__ = [
     "Classifier",
@@ -62,6 +66,7 @@ __all__ = [
     "Run",
     "RunError",
     "TextclfError",
+    "Tuning",
     "check",
     "evaluate",
     "export",
@@ -69,6 +74,7 @@ __all__ = [
     "load",
     "load_config",
     "train",
+    "tune",
 ]
 
 

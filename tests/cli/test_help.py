@@ -18,6 +18,7 @@ OPTIONS = {
     "init": ["--out", "--name", "--force", "--set KEY=VALUE"],
     "check": ["--set KEY=VALUE", "--json"],
     "train": ["--set KEY=VALUE", "--run", "--force", "--resume [auto|must|never]", "--quiet"],
+    "tune": ["--set KEY=VALUE", "--metric", "--trials", "--minutes", "--search FIELD=DOMAIN", "--run", "--quiet"],
     "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
     "predict": [
         "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
@@ -31,6 +32,7 @@ LINES = {
     "init": ["write a commented config", "[default: config.yaml]"],
     "check": ["Show rows, labels and balance of each split", "Nothing is changed."],
     "train": ["Ctrl-C keeps the best so far", "runs/NAME if not given"],
+    "tune": ["test data has no part in it", "runs/NAME-tune if not given", "and the same command goes on"],
     "evaluate": ["a run directory or an export (saved_models/NAME[/VERSION])", "the run's own test split if not given"],
     "predict": [
         "Writes a line a text, in their order: label, score and text",
@@ -78,7 +80,7 @@ from click.testing import CliRunner
 from textclf.cli.main import COMMANDS, main
 for arguments in (["--help"], *([name, "--help"] for name in COMMANDS)):
     assert CliRunner().invoke(main, arguments).exit_code == 0
-print({"tensorflow", "keras", "sklearn", "matplotlib", "pyarrow"} & sys.modules.keys())
+print({"tensorflow", "keras", "sklearn", "matplotlib", "optuna", "pyarrow"} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

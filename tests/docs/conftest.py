@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import textclf
 from textclf.config import Config, DataConfig
 from textclf.config.models import MODELS
 from textclf.data import Example, read
@@ -43,12 +44,15 @@ def _rows_of_each_class() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def workspace(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of the small data, to work in; models are tiny and trained for one epoch, whatever the page says."""
+    """A copy of the small data, to work in; models are tiny, trained for one epoch and searched in two
+    trials, whatever the page says."""
     folder = shutil.copytree(small_data, tmp_path / "work")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(Config, "make", classmethod(_tiny(Config.make.__func__)))
     monkeypatch.setattr("textclf.training.train.write_report", lambda *_: None)  # seconds, and tested elsewhere
+    tune = textclf.tune
+    monkeypatch.setattr("textclf.tuning.tune.tune", lambda *args, **options: tune(*args, **options | {"trials": 2}))
     models, modules = dict(MODELS), set(sys.modules)
     yield folder
     MODELS.clear()

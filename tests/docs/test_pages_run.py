@@ -24,6 +24,7 @@ PAGES: dict[str, list[str]] = {
     "docs/export.md": ["textclf init messages.csv", "textclf train config.yaml"],
     "docs/models.md": ["textclf init messages.csv"],
     "docs/training.md": ["textclf init messages.csv"],
+    "docs/tuning.md": ["textclf init messages.csv"],
 }
 """The pages, and what their readers have typed before."""
 

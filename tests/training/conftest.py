@@ -1,13 +1,11 @@
 """What the tests of training share."""
 
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from textclf.config import Config
 from textclf.data import load_corpus
@@ -61,12 +59,3 @@ def batch(prepare: Callable[..., Prepared]) -> tuple[np.ndarray, np.ndarray]:
     """Return ids, `int32[11, time]`, and targets, `int32[11]`."""
     train = prepare().splits["train"]
     return train.ids[:11].to_tensor(0).numpy(), train.targets[:11]
-
-
-@pytest.fixture
-def eagerly() -> Iterator[None]:
-    """Run graph functions as plain Python: a training of a few steps takes no seconds of tracing and compiling."""
-    warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions_eagerly`", UserWarning)
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)

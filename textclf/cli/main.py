@@ -12,6 +12,7 @@ COMMANDS = {
     "init": "Look at a data file and write a commented config for it.",
     "check": "Show what is in the data: rows, labels, duplicates, lengths.",
     "train": "Train a classifier and write a run directory with a report.",
+    "tune": "Search for the values of a config that score best on dev.",
     "evaluate": "Score a run or an export on labelled data.",
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from textclf.config.domains import Choices, Range, SearchSpace
 from textclf.config.presets import local_directory
 from textclf.config.section import ModelOptions, NonNegativeInt, Portion, PositiveInt
 from textclf.config.training import TrainingConfig
@@ -96,6 +97,33 @@ class BertConfig(ModelOptions):
             rate = _LOW_RANK if self.lora_rank else _FINE_TUNING
             training |= {"epochs": 4, "learning_rate": rate, "patience": 0}
         return {"training": training, "text": {"max_tokens": 512} if windows else {}}
+
+    def search_space(self) -> SearchSpace:
+        """Return a frozen encoder's regularization, or what fine-tuning, low ranks or a new encoder depend on."""
+        if not self.learns_in_steps:
+            return {"model.inverse_regularization": Range(1e-3, 10.0, log=True)}
+        space: dict[str, Range | Choices] = {
+            "training.batch_size": Choices((16, 32)),
+            "training.warmup": Range(0.0, 0.2),
+            "training.label_smoothing": Range(0.0, 0.2),
+            "model.dropout": Range(0.0, 0.5),
+        }
+        if self.preset is None:
+            return space | {
+                "training.learning_rate": Range(1e-4, 2e-3, log=True),
+                "model.encoder_dropout": Range(0.0, 0.3),
+                "model.num_layers": Range(2, 4),
+            }
+        space["training.epochs"] = Range(2, 6)
+        if self.lora_rank:
+            return space | {
+                "training.learning_rate": Range(2e-4, 5e-3, log=True),
+                "model.lora_rank": Choices((4, 8, 16)),
+            }
+        return space | {
+            "training.learning_rate": Range(1e-5, 3e-4, log=True),
+            "model.layer_decay": Choices((0.8, 0.9, 1.0)),
+        }
 
     def doubts(self, training: TrainingConfig) -> list[str]:
         """Return a warning if the learning rate would shake the pretrained weights out."""

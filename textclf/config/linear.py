@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from textclf.config.domains import Choices, Range, SearchSpace
 from textclf.config.section import ModelOptions, Positive, PositiveInt
 
 
@@ -25,3 +26,11 @@ class LinearConfig(ModelOptions):
     def learns_in_steps(self) -> bool:
         """False: scikit-learn fits it."""
         return False
+
+    def search_space(self) -> SearchSpace:
+        """Return the n-grams that count, and how closely they are fitted."""
+        return {
+            "model.inverse_regularization": Range(0.1, 1000.0, log=True),
+            "model.max_ngram": Choices((1, 2, 3)),
+            "model.min_count": Range(1, 3),
+        }

@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from textclf.config.domains import SearchSpace
 from textclf.errors import listing
 
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -59,6 +60,10 @@ class ModelOptions(Section):
 
     def defaults(self) -> dict[str, dict[str, Any]]:
         """Return the fields of `text` and `training` whose defaults are others for this model, by section."""
+        return {}
+
+    def search_space(self) -> SearchSpace:
+        """Return what `textclf tune` tries, by the dotted path of the field: of `model`, `text` or `training`."""
         return {}
 
     def doubts(self, training: Any) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from textclf.config.domains import Choices, Range, SearchSpace
 from textclf.config.section import ModelOptions, NonNegative, Portion, PositiveInt
 from textclf.errors import ConfigError
 
@@ -48,6 +49,23 @@ class TextCNNConfig(ModelOptions):
         """Refuse a file of vectors that is not there."""
         if self.vectors is not None and not Path(self.vectors).is_file():
             raise ConfigError(f"model.vectors: there is no file '{self.vectors}'.")
+
+    def search_space(self) -> SearchSpace:
+        """Return what matters by Zhang & Wallace (2015), https://arxiv.org/abs/1510.03820, and fastText's additions."""
+        space: dict[str, Range | Choices] = {
+            "training.learning_rate": Range(3e-4, 1e-2, log=True),
+            "training.batch_size": Choices((16, 32, 64, 128)),
+            "training.label_smoothing": Range(0.0, 0.2),
+            "model.dropout": Range(0.2, 0.7),
+            "model.embedding_dropout": Range(0.0, 0.5),
+            "model.num_filters": Choices((64, 128, 256)),
+            "model.filter_sizes": Choices(([1, 2, 3], [2, 3, 4], [3, 4, 5], [2, 3, 4, 5])),
+            "model.bag_of_vectors": Choices((False, True)),
+            "model.bigram_buckets": Choices((0, 65536)),
+        }
+        if self.vectors is None:  # which have a width of their own
+            space["model.embedding_dim"] = Choices((64, 128, 256))
+        return space
 
     @model_validator(mode="after")
     def _vectors_go_with_their_mode(self) -> "TextCNNConfig":

@@ -51,6 +51,22 @@ def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | 
     return checkpoint
 
 
+def differences(before: Config, now: Config) -> list[str]:
+    """Return in words which fields differ, of those that scores depend on.
+
+    Example:
+        >>> before, now = (Config.make({"data": {"train": "a.csv"}, "seed": seed}) for seed in (1, 2))
+        >>> differences(before, now)
+        ['seed was 1, is 2']
+    """
+    old, new = (_leaves(notation.parse(dump_config(each))) for each in (before, now))
+    return [
+        f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
+        for name in sorted(old | new)
+        if old.get(name) != new.get(name) and name.partition(".")[0] not in MAY_CHANGE
+    ]
+
+
 def check_data(checkpoint: Checkpoint | None, fingerprint: str) -> None:
     """Refuse to go on with other data than before."""
     before = fingerprint if checkpoint is None else checkpoint.state.get("data", fingerprint)
@@ -66,13 +82,7 @@ def _check_config(path: Path, config: Config) -> None:
         before = load_config(path / CONFIG_FILE)
     except ConfigError as error:
         raise RunError(f"The config of the run '{path}' cannot be read: {error}. Begin anew with --force.") from None
-    old, new = (_leaves(notation.parse(dump_config(each))) for each in (before, config))
-    changed = [
-        f"{name} was {old.get(name)!r}, is {new.get(name)!r}"
-        for name in sorted(old | new)
-        if old.get(name) != new.get(name) and name.partition(".")[0] not in MAY_CHANGE
-    ]
-    if changed:
+    if changed := differences(before, config):
         command = shlex.join(["textclf", "train", str(path / CONFIG_FILE), "--run", str(path)])
         raise RunError(
             f"The run '{path}' was killed, and its config was another one: {'; '.join(changed)}. Go on with its own: "

@@ -1,0 +1,53 @@
+"""TensorBoard's HParams tab shows every trial with its values and its score."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+from tensorboard.util import tensor_util
+
+from textclf.config import Config
+from textclf.tuning.trial import Ending
+from textclf.tuning.tune import tune
+
+
+def plugin_data(folder: Path, tag: str) -> Any:
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    content = events.SummaryMetadata(tag).plugin_data.content
+    data = plugin_data_pb2.HParamsPluginData.FromString(content)
+    return data, events
+
+
+def test_each_trial_has_its_values_and_its_score(linear: Config, pretended: Any, tmp_path: Path) -> None:
+    pretended.ends = {1: Ending("failed", note="out of memory")}
+    found = tune(linear, tmp_path / "tune", trials=3, search=["text.tokens=words,characters"])
+    data, _ = plugin_data(tmp_path / "tune/logs", metadata.EXPERIMENT_TAG)
+    infos = {info.name: info for info in data.experiment.hparam_infos}
+    assert list(infos) == list(found.best.values)
+    domain = infos["model.inverse_regularization"].domain_interval
+    assert (domain.min_value, domain.max_value) == (0.1, 1000.0)
+    assert [info.name.tag for info in data.experiment.metric_infos] == ["trial/macro_f1", "trial/seconds"]
+    for trial in found.trials:
+        data, events = plugin_data(tmp_path / f"tune/logs/trial-{trial.number:03}", metadata.SESSION_START_INFO_TAG)
+        shown = data.session_start_info.hparams
+        assert shown["model.inverse_regularization"].number_value == trial.values["model.inverse_regularization"]
+        assert shown["model.max_ngram"].number_value == trial.values["model.max_ngram"]
+        assert shown["text.tokens"].string_value == trial.values["text.tokens"]
+        tags = events.Tags()["tensors"]
+        assert ("trial/macro_f1" in tags) == (trial.score is not None)
+        if trial.score is not None:
+            (event,) = events.Tensors("trial/macro_f1")
+            assert tensor_util.make_ndarray(event.tensor_proto) == pytest.approx(trial.score)
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_trials_curves_are_beside_its_values(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
+    tune(tiny_config(), tmp_path / "tune", trials=1, search=["model.num_filters=4", "model.embedding_dim=8"])
+    events = EventAccumulator(str(tmp_path / "tune/logs/trial-000"))
+    events.Reload()
+    assert {"dev/macro_f1", "train/mean_loss", "trial/macro_f1"} <= set(events.Tags()["tensors"])
+    assert [event.step for event in events.Tensors("dev/macro_f1")] == [3, 6]

@@ -1,0 +1,1 @@
+"""Search for hyper-parameters: trials of a config, judged on dev alone."""
