@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from textclf.evaluation.scores import SCORES
+from textclf.training.checkpoints import Checkpoints
 from textclf.training.run_directory import Run
 from textclf.training.tensorboard import TensorBoardLog
 
@@ -63,3 +64,26 @@ def test_the_first_better_evaluation_in_each_tenth_of_the_steps_is_drawn(
     images = read_events(tmp_path)["dev/confusion_matrix"]
     assert list(images) == list(drawn.values())
     assert 1 < len(images) <= 10
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_kill_after_the_last_evaluation_doubles_nothing(
+    prepare: Callable[..., Any], tmp_path: Path, read_events: ReadEvents
+) -> None:
+    prepared = prepare("training.epochs=1", "training.evaluate_every=2")
+    config = prepared.config.checkpoints.model_copy(update={"steps": 1})
+    found = []
+    for _ in range(2):  # the second one goes on after step 3, which is not evaluated yet
+        checkpoints = Checkpoints(tmp_path / "checkpoints", config)
+        trainer = prepared.trainer(checkpoints=checkpoints)
+        trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=1))
+        resume = checkpoints.newest()
+        trainer.fit(prepared.splits["train"], prepared.splits["dev"], resume)
+        found.append(read_events(tmp_path))  # each step of a tag stands once
+    assert resume is not None
+    assert resume.state["step"] == 3
+    for events in found:
+        assert list(events["dev/loss"]) == list(events["train/padding"]) == [2, 3]
+        assert list(events["train/loss"]) == [1, 2, 3]
+    assert found[0]["dev/loss"] == found[1]["dev/loss"]
+    assert found[0]["dev/confusion_matrix"].keys() == found[1]["dev/confusion_matrix"].keys()

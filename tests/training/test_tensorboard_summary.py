@@ -19,6 +19,7 @@ from textclf.training import train as train_module
 from textclf.training.hparams import compared_fields
 from textclf.training.projector import MOST_ROWS, write_projector
 from textclf.training.run_directory import Run
+from textclf.training.tensorboard_summary import write_tensorboard
 from textclf.training.train import train
 
 ReadEvents = Callable[[Path], dict[str, dict[int, Any]]]
@@ -152,7 +153,20 @@ def test_a_run_is_finished_also_if_tensorboard_lacks_a_part_of_it(
     assert (run.path / "scores.json").is_file()
     assert (run.path / "report.html").is_file()
     reason = "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
-    assert f"The run '{run.path}' is finished, but TensorBoard lacks a part of it ({reason})." in caplog.text
+    assert f"TensorBoard lacks the best weights of '{run.path}', or a part ({reason})." in caplog.text
+
+
+def test_a_kill_before_the_scores_doubles_nothing(
+    tiny_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_events: ReadEvents
+) -> None:
+    def twice(*parts: Any) -> None:
+        write_tensorboard(*parts)
+        write_tensorboard(*parts)
+
+    monkeypatch.setattr(train_module, "write_tensorboard", twice)
+    logs = train(tiny_config("model=linear"), tmp_path / "run", report=False).path / "logs"
+    assert read_events(logs).keys() > {"test/accuracy", "best_dev/accuracy"}  # each step of a tag once
+    assert read_events(logs / "hparams").keys() > {"hparams/test_accuracy"}
 
 
 def test_a_run_without_a_test_split_shows_dev_alone(

@@ -1,6 +1,7 @@
 """A run as a row of TensorBoard's HParams tab: what was set, and what came of it."""
 
 import json
+import shutil
 import time
 from operator import attrgetter
 from pathlib import Path
@@ -21,7 +22,7 @@ _LEFT_OUT = ("name", "data.", "compute.", "checkpoints.")
 
 
 def write_hparams(logs: Path, name: str, values: dict[str, Any], metrics: dict[str, float], seconds: float) -> None:
-    """Write a session with its metrics into a folder of its own in `logs`.
+    """Write a session with its metrics into a folder of its own in `logs`, in place of an earlier one.
 
     TensorBoard takes all scalars of a session's folder for its metrics, those of all runs together, as it does the
     fields; if a run named them beforehand, it would hide what other runs have and that one has not.
@@ -34,6 +35,7 @@ def write_hparams(logs: Path, name: str, values: dict[str, Any], metrics: dict[s
         seconds: How long the training took until now.
     """
     ended = time.time()
+    shutil.rmtree(logs / FOLDER, ignore_errors=True)
     writer = tf.summary.create_file_writer(str(logs / FOLDER))
     with writer.as_default(step=0):
         hparams_api.hparams(values, trial_id=name, start_time_secs=ended - seconds)

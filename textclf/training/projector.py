@@ -1,6 +1,6 @@
 """What a model makes of texts, for TensorBoard's projector: texts of one label should lie together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ TENSORS_FILE, METADATA_FILE = "tensors.tsv", "metadata.tsv"
 _BATCH = 64
 _IDS = tf.TensorSpec([None, None], tf.int32)
 
-Columns = dict[str, Sequence[str]]
+Columns = Mapping[str, Sequence[str]]
 
 
 def write_projector(

@@ -13,6 +13,7 @@ from textclf.training.tensorboard_events import write_confusion_matrix, write_sc
 
 # TensorBoard keeps ten images of a tag, and each takes half a second to draw.
 MOST_IMAGES = 10
+_STEP_TAGS = ("train/loss", "train/gradient_norm")
 
 
 class TensorBoardLog(keras.callbacks.Callback):
@@ -52,17 +53,18 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._writer.flush()
 
     def _open(self) -> None:
-        cut_back(self._directory, self._state.step)
+        evaluated = self._state.history[-1]["step"] if self._state.history else 0
+        cut_back(self._directory, self._state.step, evaluated, _STEP_TAGS)
         self._writer = tf.summary.create_file_writer(str(self._directory))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a step's loss and gradient norm."""
         del batch
-        if self._state.step % self._every:
+        if self._state.step % self._every or not logs:
             return
         with self._writer.as_default(step=self._state.step):
-            for name, value in (logs or {}).items():
-                tf.summary.scalar(f"train/{name}", value)
+            for tag in _STEP_TAGS:
+                tf.summary.scalar(tag, logs[tag.removeprefix("train/")])
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Write an evaluation's record and scores."""

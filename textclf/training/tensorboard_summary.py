@@ -16,20 +16,24 @@ from textclf.training.tensorboard_events import (
 )
 
 MOST_MISTAKES = 20
+_SUFFIX = ".best"
 
 
 def write_tensorboard(logs: Path, name: str, summary: TrainingSummary) -> None:
     """Write scores, confusion matrices, curves, mistakes, features and the row of the HParams tab.
 
     All stand at the step of the best weights, 0 for a model that is not learnt in steps. Under `best_dev/` are dev's:
-    `dev/` has what it was in the course of the training.
+    `dev/` has what it was in the course of the training. What an earlier call wrote, in a process that was killed
+    before the run was finished, is replaced.
 
     Args:
         logs: The run's folder for TensorBoard.
         name: What the run is called among others.
         summary: The training.
     """
-    writer = tf.summary.create_file_writer(str(logs))
+    for earlier in logs.glob(f"events.out.tfevents.*{_SUFFIX}"):
+        earlier.unlink()
+    writer = tf.summary.create_file_writer(str(logs), filename_suffix=_SUFFIX)
     with writer.as_default(step=summary.state.best_step):
         for split in summary.outcomes:
             _write_split(summary, split)

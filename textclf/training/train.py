@@ -124,12 +124,13 @@ def _train(
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started + state.seconds
     summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
-    writer.write_results(summary.results)
+    results = summary.results  # before anything is drawn, which takes memory too
     if is_chief(strategy):
         _try_tensorboard(writer, summary)
+    writer.write_results(results)
     if report:
         _try_report(writer, summary)
-    return Run(writer.path, config, corpus.labels, tokenizer, model, summary.results, predict)
+    return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
@@ -188,12 +189,14 @@ def fit(
 
 
 def _try_tensorboard(writer: RunWriter, summary: TrainingSummary) -> None:
-    """Write what TensorBoard shows of the best weights, or say why not: the run is finished and stays so."""
+    """Write what TensorBoard shows of the best weights, or say why not: no run is lost for that.
+
+    It comes before the scores: who is killed in the middle writes it again, and a run that has its scores has it.
+    """
     try:
         write_tensorboard(writer.make_logs(), writer.directory.name, summary)
     except (Exception, KeyboardInterrupt) as error:
-        reason = _reason(error)
-        logger.warning("The run '%s' is finished, but TensorBoard lacks a part of it (%s).", writer.path, reason)
+        logger.warning("TensorBoard lacks the best weights of '%s', or a part (%s).", writer.path, _reason(error))
 
 
 def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
