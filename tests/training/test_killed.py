@@ -63,19 +63,19 @@ def run_process(config: Config, path: Path, kill_after: float | None = None, die
     return process.exitcode
 
 
-def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return all points that TensorBoard would show, by step."""
+def points(run: Path) -> dict[str, list[tuple[int, Any]]]:
+    """Return all that TensorBoard would show but for the row of the HParams tab: scalars, images, curves and texts."""
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
     from tensorboard.util import tensor_util
 
-    found: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted((run / "logs").iterdir()):
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for path in sorted((run / "logs").glob("events.out.tfevents.*")):
         for event in EventFileLoader(str(path)).Load():
             for value in event.summary.value:
-                point = event.step, tensor_util.make_ndarray(value.tensor).item()
+                point = event.step, tensor_util.make_ndarray(value.tensor).tolist()
                 found.setdefault(value.tag, []).append(point)
     # Processes that began in the same second have their files in any order.
-    return {tag: sorted(points) for tag, points in found.items() if not tag.endswith(TIMED)}
+    return {tag: sorted(each) for tag, each in found.items() if not tag.endswith(TIMED)}
 
 
 def without_times(value: Any) -> Any:
@@ -89,7 +89,7 @@ def assert_alike(path: Path, other: Path) -> None:
     for variable, twin in zip(one.model.weights, two.model.weights, strict=True):
         np.testing.assert_array_equal(variable.numpy(), twin.numpy(), err_msg=variable.path)
     assert without_times(one.results) == without_times(two.results)
-    assert scalars(path) == scalars(other)
+    assert points(path) == points(other)
 
 
 @pytest.fixture(scope="module")

@@ -1,52 +1,89 @@
 """TensorBoard's event files hold what the history holds."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from textclf.evaluation.scores import SCORES
+from textclf.training.checkpoints import Checkpoints
 from textclf.training.run_directory import Run
 from textclf.training.tensorboard import TensorBoardLog
 
-
-def scalars(directory: str) -> dict[str, dict[int, float]]:
-    """Return the value of every scalar at every step."""
-    import numpy as np
-
-    events = EventAccumulator(directory, size_guidance={"tensors": 0})
-    events.Reload()
-    return {
-        tag: {event.step: float(np.frombuffer(event.tensor_proto.tensor_content or b"", np.float32)[0])
-              if event.tensor_proto.tensor_content else event.tensor_proto.float_val[0]
-              for event in events.Tensors(tag)}
-        for tag in events.Tags()["tensors"]
-    }  # fmt: skip
+ReadEvents = Callable[[Path], dict[str, dict[int, Any]]]
+MEASURED = ("learning_rate", "examples_per_second", "tokens_per_second", "padding", "waiting")
 
 
-def test_a_run_logs_every_scalar_at_its_step(trained_run: Run) -> None:
-    found = scalars(str(trained_run.path / "logs"))
-    per_evaluation = {"train/learning_rate", "train/examples_per_second", "train/mean_loss", "dev/loss"}
-    per_evaluation |= {f"dev/{name}" for name in SCORES}
+def test_a_run_logs_every_scalar_at_its_step(trained_run: Run, read_events: ReadEvents) -> None:
+    found = read_events(trained_run.path / "logs")
     history = trained_run.results["history"]
-    assert per_evaluation <= found.keys()
+    per_evaluation = {f"train/{name}" for name in MEASURED} | {"train/mean_loss", "train/peak_mb", "dev/loss"}
+    per_evaluation |= {f"dev/{name}" for name in SCORES} | {f"dev_class_f1/{label}" for label in trained_run.labels}
     for tag in per_evaluation:
         assert found[tag].keys() == {record["step"] for record in history}
     for record in history:
         at = record["step"]
-        assert found["dev/macro_f1"][at] == pytest.approx(record["dev"]["macro_f1"])
+        for name in MEASURED:
+            assert found[f"train/{name}"][at] == pytest.approx(record[name])
+        for name in SCORES:
+            assert found[f"dev/{name}"][at] == pytest.approx(record["dev"][name])
         assert found["dev/loss"][at] == pytest.approx(record["dev_loss"])
         assert found["train/mean_loss"][at] == pytest.approx(record["train_loss"])
-        assert found["train/learning_rate"][at] == pytest.approx(record["learning_rate"])
-        assert found["train/examples_per_second"][at] == pytest.approx(record["examples_per_second"])
+        of_classes = [found[f"dev_class_f1/{label}"][at] for label in trained_run.labels]
+        assert np.mean(of_classes) == pytest.approx(record["dev"]["macro_f1"])
 
 
 @pytest.mark.usefixtures("eagerly")
-def test_the_loss_of_steps_is_logged_every_so_many(prepare: Callable[..., Any], tmp_path: Any) -> None:
+def test_the_loss_of_steps_is_logged_every_so_many(
+    prepare: Callable[..., Any], tmp_path: Path, read_events: ReadEvents
+) -> None:
     prepared = prepare()
     trainer = prepared.trainer()
-    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer.state, every=2))
+    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=2))
     prepared.fit(trainer)
-    found = scalars(str(tmp_path))
+    found = read_events(tmp_path)
     assert list(found["train/loss"]) == list(found["train/gradient_norm"]) == [2, 4, 6]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_the_first_better_evaluation_in_each_tenth_of_the_steps_is_drawn(
+    prepare: Callable[..., Any], tmp_path: Path, read_events: ReadEvents
+) -> None:
+    prepared = prepare("training.epochs=7", "training.evaluate_every=1", "training.patience=0")
+    trainer = prepared.trainer()
+    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer))
+    state = prepared.fit(trainer)
+    assert state.step == 21
+    drawn, best = {}, -1.0
+    for record in state.history:
+        if record["dev"]["macro_f1"] > best:
+            best = record["dev"]["macro_f1"]
+            drawn.setdefault(10 * (record["step"] - 1) // 21, record["step"])
+    images = read_events(tmp_path)["dev/confusion_matrix"]
+    assert list(images) == list(drawn.values())
+    assert 1 < len(images) <= 10
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_kill_after_the_last_evaluation_doubles_nothing(
+    prepare: Callable[..., Any], tmp_path: Path, read_events: ReadEvents
+) -> None:
+    prepared = prepare("training.epochs=1", "training.evaluate_every=2")
+    config = prepared.config.checkpoints.model_copy(update={"steps": 1})
+    found = []
+    for _ in range(2):  # the second one goes on after step 3, which is not evaluated yet
+        checkpoints = Checkpoints(tmp_path / "checkpoints", config)
+        trainer = prepared.trainer(checkpoints=checkpoints)
+        trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=1))
+        resume = checkpoints.newest()
+        trainer.fit(prepared.splits["train"], prepared.splits["dev"], resume)
+        found.append(read_events(tmp_path))  # each step of a tag stands once
+    assert resume is not None
+    assert resume.state["step"] == 3
+    for events in found:
+        assert list(events["dev/loss"]) == list(events["train/padding"]) == [2, 3]
+        assert list(events["train/loss"]) == [1, 2, 3]
+    assert found[0]["dev/loss"] == found[1]["dev/loss"]
+    assert found[0]["dev/confusion_matrix"].keys() == found[1]["dev/confusion_matrix"].keys()

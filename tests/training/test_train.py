@@ -77,7 +77,7 @@ def test_a_run_loads_equal(trained_run: Run) -> None:
 
 
 def test_the_linear_model_leaves_a_run_too(linear_run: Run) -> None:
-    assert names(linear_run.path) == FILES - {"report.html", "plots", "logs"}
+    assert names(linear_run.path) == FILES - {"report.html", "plots"}
     assert linear_run.results["history"] == []
     assert linear_run.scores("test").accuracy > 0.8
     loaded = Run.load(linear_run.path)
@@ -204,9 +204,9 @@ def test_a_report_that_fails_costs_nothing_but_the_report(
     assert f"textclf evaluate {run.path} --report {run.path}\n" in caplog.text
     reason = "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
     assert f"its report was not written ({reason})" in caplog.text
-    assert names(run.path) == FILES - {"report.html", "plots", "logs"}
+    assert names(run.path) == FILES - {"report.html", "plots"}
     evaluate(run.path, report_dir=run.path)
-    assert names(run.path) == FILES - {"logs"}
+    assert names(run.path) == FILES
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -239,7 +239,7 @@ def test_ctrl_c_when_the_page_is_written_takes_no_plots_away(
 
     monkeypatch.setattr(train_module, "write_report", interrupt)
     run = train(tiny_config("model=linear"), tmp_path / "run")
-    assert names(run.path) == FILES - {"logs"}
+    assert names(run.path) == FILES
     assert not caplog.text
 
 

@@ -43,6 +43,5 @@ def command(
     report = run.path / "report.html"
     if report.is_file():  # the log has said why, if it could not be written
         click.echo(f"Report:      {report}")
-    if run.results["history"]:
-        click.echo(f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.path / 'logs'))}")
+    click.echo(f"TensorBoard: tensorboard --logdir {shlex.quote(str(run.path / 'logs'))}")
     click.echo(f"Next:        textclf export {shlex.quote(str(run.path))}")

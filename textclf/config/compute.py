@@ -29,6 +29,9 @@ class ComputeConfig(Section):
     """Whether XLA compiles the gradient, once for each length that batches are padded to."""
     num_lengths: PositiveInt = 4
     """Lengths that batches are padded to with xla, the longest text's among them; each takes a compilation."""
+    profile_steps: Annotated[list[PositiveInt], Field(min_length=2, max_length=2)] | None = None
+    """First and last of the steps that TensorFlow's profiler looks at, for TensorBoard, such as [20, 30]; null leaves
+    it off."""
 
     @field_validator("devices")
     @classmethod
@@ -47,4 +50,15 @@ class ComputeConfig(Section):
             raise ValueError(f"strategy=one_device takes one of the devices {self.devices}; name that one alone")
         if self.strategy == "multi_worker" and self.devices:
             raise ValueError("strategy=multi_worker takes all devices of each machine; leave devices out")
+        return self
+
+    @model_validator(mode="after")
+    def _profiled_steps_are_seen(self) -> "ComputeConfig":
+        if self.profile_steps is None:
+            return self
+        first, last = self.profile_steps
+        if first > last:
+            raise ValueError(f"profile_steps takes the first step before the last one, got {self.profile_steps}")
+        if self.steps_per_call > 1:
+            raise ValueError("profile_steps needs steps_per_call=1: of several steps a call, none is seen alone")
         return self

@@ -1,7 +1,7 @@
 """TensorBoard's event files cut back to a step, so that a training that goes on there doubles none."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,19 +12,27 @@ _LENGTH = struct.Struct("<Q")
 _CHECKSUMS = 4
 
 
-def cut_back(directory: Path, step: int) -> None:
-    """Take the events after a step out of all event files of a folder, and what a kill left half written.
+def cut_back(directory: Path, step: int, evaluated: int, step_tags: Collection[str]) -> None:
+    """Take what will be written again out of all event files of a folder, and what a kill left half written.
+
+    A training can stand after a step and before its evaluation: then that was killed, or what followed.
 
     Args:
         directory: With `events.out.tfevents.*` files.
         step: The last step that stays.
+        evaluated: The step of the last evaluation that stays.
+        step_tags: What is written of steps; all else is of evaluations.
     """
     for path in sorted(directory.glob("events.out.tfevents.*")):
         records = list(_records(path.read_bytes()))
-        kept = [record for record, event in records if event.step <= step]
+        kept = [record for record, event in records if event.step <= (step if _is_of(event, step_tags) else evaluated)]
         if sum(map(len, kept)) < path.stat().st_size:
             with replacing(path) as unfinished:
                 unfinished.write_bytes(b"".join(kept))
+
+
+def _is_of(event: tf.compat.v1.Event, tags: Collection[str]) -> bool:
+    return all(value.tag in tags for value in event.summary.value)
 
 
 def _records(data: bytes) -> Iterator[tuple[bytes, tf.compat.v1.Event]]:

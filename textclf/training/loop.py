@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config import Config
-from textclf.evaluation.scores import SCORES
+from textclf.evaluation.scores import SCORES, Scores
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
 from textclf.text.batches import plan_epoch
@@ -53,6 +53,7 @@ class Trainer:
 
     Attributes:
         predictor: What runs the model for an evaluation; of use for others afterwards, since its graph is traced.
+        dev_scores: Dev's scores at the last evaluation, for callbacks; None before the first of this process.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Trainer:
         self._save_best, self._checkpoints, self._name_rows = save_best, checkpoints, name_rows
         self._strategy = tf.distribute.get_strategy()
         self.predictor = Predictor(model, task, labels)
+        self.dev_scores: Scores | None = None
         self.callbacks = list(callbacks)
         self._losses = {"epoch": MeanLoss(), "window": MeanLoss()}
         self._terminated = False
@@ -229,6 +231,7 @@ class Trainer:
         speed = self.meter.read()
         callbacks.on_test_begin()
         outcome = self.predictor(dev)
+        self.dev_scores = outcome.scores
         state, training = self.state, self.config.training
         record = self._record(outcome, speed)
         if not np.isfinite(record["dev_loss"]):

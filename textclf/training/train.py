@@ -22,6 +22,7 @@ from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_fil
 from textclf.training.devices import is_chief, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
+from textclf.training.profile import StepProfile
 from textclf.training.progress import ProgressBar, announce
 from textclf.training.resume import Resume, check_data, find_checkpoint, is_unfinished
 from textclf.training.run_directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
@@ -29,6 +30,7 @@ from textclf.training.run_writer import RunWriter
 from textclf.training.state import TrainingState
 from textclf.training.summary import TrainingSummary
 from textclf.training.tensorboard import TensorBoardLog
+from textclf.training.tensorboard_summary import write_tensorboard
 
 logger = logging.getLogger(__name__)
 
@@ -122,10 +124,13 @@ def _train(
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
     seconds = time.perf_counter() - started + state.seconds
     summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
-    writer.write_results(summary.results)
+    results = summary.results  # before anything is drawn, which takes memory too
+    if is_chief(strategy):
+        _try_tensorboard(writer, summary)
+    writer.write_results(results)
     if report:
         _try_report(writer, summary)
-    return Run(writer.path, config, corpus.labels, tokenizer, model, summary.results, predict)
+    return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
@@ -169,12 +174,29 @@ def fit(
             checkpoints=checkpoints,
             name_rows=lambda rows: corpus.train.name_rows(rows.tolist()),
         )
-    trainer.callbacks.append(TensorBoardLog(writer.make_logs(), trainer.state))
-    if progress:
-        trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
-    trainer.callbacks.extend(callbacks)
-    state = trainer.fit(splits["train"], splits["dev"], checkpoint)
+    with contextlib.ExitStack() as stack:
+        if is_chief(strategy):
+            logs = writer.make_logs()
+            trainer.callbacks.append(TensorBoardLog(logs, trainer))
+            if config.compute.profile_steps:
+                profile = StepProfile(logs, trainer.state, config.compute.profile_steps)
+                trainer.callbacks.append(stack.enter_context(contextlib.closing(profile)))
+        if progress:
+            trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
+        trainer.callbacks.extend(callbacks)
+        state = trainer.fit(splits["train"], splits["dev"], checkpoint)
     return model, state, trainer.predictor
+
+
+def _try_tensorboard(writer: RunWriter, summary: TrainingSummary) -> None:
+    """Write what TensorBoard shows of the best weights, or say why not: no run is lost for that.
+
+    It comes before the scores: who is killed in the middle writes it again, and a run that has its scores has it.
+    """
+    try:
+        write_tensorboard(writer.make_logs(), writer.directory.name, summary)
+    except (Exception, KeyboardInterrupt) as error:
+        logger.warning("TensorBoard lacks the best weights of '%s', or a part (%s).", writer.path, _reason(error))
 
 
 def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
@@ -184,8 +206,14 @@ def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
     except (Exception, KeyboardInterrupt) as error:
         if (writer.directory / REPORT_FILE).is_file():  # the page comes last
             return
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
-        _say_no_report(writer, summary.config, "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else reason)
+        _say_no_report(writer, summary.config, _reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    """Return why something was not written, for a warning."""
+    return (
+        "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}".rstrip(": ")
+    )
 
 
 def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
