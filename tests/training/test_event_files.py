@@ -27,7 +27,7 @@ def steps_in(path: Path) -> list[int]:
 def test_events_after_a_step_go(tmp_path: Path, last: int) -> None:
     path = write(tmp_path, range(10))
     before = path.read_bytes()
-    cut_back(tmp_path, last)
+    cut_back(tmp_path, last, -1, ["loss"])
     assert steps_in(path) == list(range(min(last, 9) + 1))
     assert before.startswith(path.read_bytes())
     if last >= 9:
@@ -38,7 +38,13 @@ def test_events_after_a_step_go(tmp_path: Path, last: int) -> None:
 def test_a_half_written_record_goes(tmp_path: Path, bytes_lost: int) -> None:
     path = write(tmp_path, range(5))
     path.write_bytes(path.read_bytes()[:-bytes_lost])
-    cut_back(tmp_path, 100)
+    cut_back(tmp_path, 100, 100, ["loss"])
     assert steps_in(path) == list(range(4))
-    cut_back(tmp_path, 100)
+    cut_back(tmp_path, 100, 100, ["loss"])
     assert steps_in(path) == list(range(4))
+
+
+def test_points_of_an_evaluation_that_is_to_come_again_go_with_it(tmp_path: Path) -> None:
+    path = write(tmp_path, range(6))
+    cut_back(tmp_path, 4, 2, ["another tag"])
+    assert steps_in(path) == [0, 1, 2]

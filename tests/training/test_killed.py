@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -118,7 +119,7 @@ def test_killed_at_random_moments_it_ends_alike(
         )
         if ended == 0:  # it was faster: begin with another one
             assert_alike(path, whole)
-            path = path.with_name(f"run-{kills}")
+            path = path.with_name(f"{path.name}-again")
             continue
         assert ended == -signal.SIGKILL
         kills += 1
@@ -149,19 +150,22 @@ def test_sigterm_saves_at_once_and_the_same_call_goes_on(
 
 
 def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
-    config, path = tiny_config(*SETTINGS), tmp_path / "run"
+    dev = shutil.copy(tiny_config().data.dev, tmp_path)  # it is written to
+    settings = (*SETTINGS, f"data.dev={dev}")
+    config, path = tiny_config(*settings), tmp_path / "run"
     with pytest.raises(RunError, match="cannot be gone on with: there is no run"):
         train(config, path, resume="must", report=False)
     assert run_process(config, path, die_while_writing=3) == -signal.SIGKILL
     with pytest.raises(
         RunError, match=r"training\.epochs was 4, is 5\. Go on with its own: textclf train .*config\.yaml"
     ):
-        train(tiny_config(*SETTINGS, "training.epochs=5"), path, report=False)
+        train(tiny_config(*settings, "training.epochs=5"), path, report=False)
     with pytest.raises(RunError, match="is there already"):
         train(config, path, resume="never", report=False)
     state = json.loads(json.dumps(checkpoints.Checkpoints(path / "checkpoints", config.checkpoints).newest().state))
     assert state["step"] == 2
-    Path(config.data.dev).write_text(Path(config.data.dev).read_text("utf-8") + "late,refund\n", "utf-8")
+    with Path(config.data.dev).open("a", encoding="utf-8") as file:
+        file.write("late,refund\n")
     with pytest.raises(RunError, match="The data has changed since the checkpoint was written"):
         train(config, path, report=False)
 
