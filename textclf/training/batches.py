@@ -62,7 +62,7 @@ class BatchPlan:
     @cached_property
     def cells(self) -> np.ndarray:
         """What is computed of each batch on all replicas, in tokens with padding, int64[batches]."""
-        cells = [sum(len(share) * self.width(share) for share in self._cut(batch)) for batch in self.batches]
+        cells = [sum(len(share) * self.width(share) for share in shares) for shares in self._cuts]
         return np.array(cells, np.int64)
 
     def width(self, share: np.ndarray) -> int:
@@ -76,7 +76,11 @@ class BatchPlan:
         A row that only fills up is given as -1 minus its number.
         """
         here = slice(self.shares.first, self.shares.first + self.shares.local)
-        return [share for batch in self.batches for share in self._cut(batch)[here]]
+        return [share for shares in self._cuts for share in shares[here]]
+
+    @cached_property
+    def _cuts(self) -> list[np.ndarray]:
+        return [self._cut(batch) for batch in self.batches]
 
     def _cut(self, batch: np.ndarray) -> np.ndarray:
         """Return the shares of a batch, int64[replicas, parts * rows]."""
