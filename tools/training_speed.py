@@ -51,6 +51,7 @@ VOCABULARIES = {
     "200,000 words, lazy": (200_000, ["training.lazy_embeddings=true"]),
 }
 CLASSES = 10
+SPECIAL_TOKENS = 5
 
 
 def main() -> None:
@@ -129,10 +130,10 @@ def _config(overrides: list[str]) -> Config:
 
 def _texts(count: int, vocabulary_size: int) -> Encoded:
     random = np.random.default_rng(1)
-    lengths = np.clip(random.lognormal(2.5, 0.5, count), 3, 100).astype(
-        int
-    )  # 12 tokens in the middle, a tail of long ones
-    ids = random.integers(5, vocabulary_size, lengths.sum()).astype(np.int32)
+    lengths = np.clip(random.lognormal(2.5, 0.5, count), 3, 100).astype(int)  # 12 in the middle, a tail of long ones
+    frequencies = 1 / np.arange(1, vocabulary_size - SPECIAL_TOKENS + 1)
+    ids = SPECIAL_TOKENS + random.choice(len(frequencies), lengths.sum(), p=frequencies / frequencies.sum())
+    ids = ids.astype(np.int32)
     targets = random.integers(0, CLASSES, count).astype(np.int32)
     return Encoded(tf.RaggedTensor.from_row_lengths(ids, lengths), targets)
 
