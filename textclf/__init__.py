@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from textclf.config import Config, load_config
     from textclf.data.init import init
     from textclf.errors import ConfigError, DataError, ExportError, RunError, TextclfError
+    from textclf.runs.check import check
+    from textclf.runs.directory import Run
+    from textclf.runs.train import train
     from textclf.serving.classifier import Classifier, Prediction, load
     from textclf.serving.evaluate import evaluate
     from textclf.serving.export import export
-    from textclf.training.check import check
-    from textclf.training.run_directory import Run
-    from textclf.training.train import train
     from textclf.tuning.results import Tuning
     from textclf.tuning.tune import tune
 
@@ -40,21 +40,21 @@ _WHERE = {
     "DataError": "textclf.errors",
     "ExportError": "textclf.errors",
     "Prediction": "textclf.serving.classifier",
-    "Run": "textclf.training.run_directory",
+    "Run": "textclf.runs.directory",
     "RunError": "textclf.errors",
     "TextclfError": "textclf.errors",
     "Tuning": "textclf.tuning.results",
-    "check": "textclf.training.check",
+    "check": "textclf.runs.check",
     "evaluate": "textclf.serving.evaluate",
     "export": "textclf.serving.export",
     "init": "textclf.data.init",
     "load": "textclf.serving.classifier",
     "load_config": "textclf.config",
-    "train": "textclf.training.train",
+    "train": "textclf.runs.train",
     "tune": "textclf.tuning.tune",
 }
 
-_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.training.", "textclf.tuning.")
+_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.runs.", "textclf.training.", "textclf.tuning.")
 
 __all__ = [
     "Classifier",

@@ -48,7 +48,7 @@ def main() -> None:
 
 def measure(name: str, values: dict[str, Any], seed: int) -> dict[str, Any]:
     """Train a recipe with one seed, over all folds if it has folds and names none, and return its record."""
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     commit = _commit()  # of the code that is loaded now, not of what stands there when the training is over
     one = [values["data"].get("fold", 0)]

@@ -84,7 +84,7 @@ def test_train_names_no_report_that_is_not_there(
     textclf: Command, messages: str, tmp_path: Path, trained_run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     textclf("init", messages)
-    monkeypatch.setattr("textclf.training.train.train", lambda *_, **__: replace(trained_run, path=tmp_path / "run"))
+    monkeypatch.setattr("textclf.runs.train.train", lambda *_, **__: replace(trained_run, path=tmp_path / "run"))
     assert "report.html" not in textclf("train", "config.yaml").output
     (tmp_path / "run").mkdir()
     (tmp_path / "run/report.html").touch()
@@ -176,7 +176,7 @@ def test_the_next_command_can_be_pasted(
     shown = textclf("init", messages, "--out", "it's mine/config.yaml").stdout
     config = shown.rpartition("textclf train ")[2].strip().removesuffix(".")
     assert shlex.split(config) == ["it's mine/config.yaml"]
-    monkeypatch.setattr("textclf.training.train.train", lambda *_, **__: replace(trained_run, path=Path("it's mine")))
+    monkeypatch.setattr("textclf.runs.train.train", lambda *_, **__: replace(trained_run, path=Path("it's mine")))
     shown = textclf("train", "it's mine/config.yaml", "--quiet").stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "export", "it's mine"]
     assert shlex.split(shown.rpartition("TensorBoard:")[2].splitlines()[0])[-1] == "it's mine/logs"

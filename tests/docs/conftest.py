@@ -50,7 +50,7 @@ def workspace(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(Config, "make", classmethod(_tiny(Config.make.__func__)))
-    monkeypatch.setattr("textclf.training.train.write_report", lambda *_: None)  # seconds, and tested elsewhere
+    monkeypatch.setattr("textclf.runs.train.write_report", lambda *_: None)  # seconds, and tested elsewhere
     tune = textclf.tune
     monkeypatch.setattr("textclf.tuning.tune.tune", lambda *args, **options: tune(*args, **options | {"trials": 2}))
     models, modules = dict(MODELS), set(sys.modules)

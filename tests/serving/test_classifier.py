@@ -13,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from textclf.errors import ConfigError, ExportError
+from textclf.runs.directory import Run
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
-from textclf.training.run_directory import Run
 
 
 @pytest.fixture(scope="module", params=["exported", "bert_exported"])

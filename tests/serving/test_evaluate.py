@@ -11,10 +11,10 @@ from textclf.config import Config
 from textclf.config.files import override
 from textclf.errors import ConfigError, DataError, ExportError, RunError
 from textclf.evaluation import Evaluation
+from textclf.runs.directory import Run
 from textclf.serving import evaluate as evaluate_module
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
-from textclf.training.run_directory import Run
 from textclf.training.summary import facts
 
 

@@ -14,11 +14,11 @@ import tensorflow as tf
 
 from textclf.config import Config, load_config
 from textclf.errors import ExportError, RunError
+from textclf.runs.directory import Run
+from textclf.runs.train import train
 from textclf.serving import export as export_module
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import EXTRA, export, versions
-from textclf.training.run_directory import Run
-from textclf.training.train import train
 
 TEXTS = ["Where is my PARCEL?!", "退款 money back", "", "ｐａｓｓｗｏｒｄ 验证码", "x", " ".join(["late parcel"] * 300)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textclf.training.run_directory import Run
+from textclf.runs.directory import Run
 
 pytestmark = pytest.mark.slow
 

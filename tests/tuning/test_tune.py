@@ -13,9 +13,9 @@ from textclf.config import Config, load_config
 from textclf.config.search import search_space, value_at
 from textclf.data import load_corpus
 from textclf.errors import ConfigError, DataError, RunError
+from textclf.runs.lock import DirectoryLock
+from textclf.runs.train import train
 from textclf.training.interruption import TerminatedError
-from textclf.training.lock import DirectoryLock
-from textclf.training.train import train
 from textclf.tuning.results import Trial, Tuning
 from textclf.tuning.study import STUDY_FILE, Study
 from textclf.tuning.trial import Ending

@@ -21,7 +21,7 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     run_config = load_config(config, overrides)
     run_config.model.check_files()
     import_tensorflow()
-    from textclf.training.check import check
+    from textclf.runs.check import check
 
     found = check(run_config)
     click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1) if as_json else found.to_text())

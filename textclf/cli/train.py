@@ -10,7 +10,7 @@ from textclf.config import load_config
 from textclf.startup import import_tensorflow
 
 if TYPE_CHECKING:
-    from textclf.training.resume import Resume
+    from textclf.runs.resume import Resume
 
 
 @click.command(name="train")
@@ -33,7 +33,7 @@ def command(
     run_config = load_config(config, overrides)
     run_config.model.check_files()
     import_tensorflow()
-    from textclf.training.train import train
+    from textclf.runs.train import train
 
     run = train(run_config, run_dir, force=force, resume=resume, progress=not quiet)
     split = "test" if "test" in run.results["scores"] else "dev"

@@ -20,11 +20,11 @@ def encode_features(encode: Callable[[tf.Tensor], tf.Tensor], ids: tf.RaggedTens
     """Return the features of all texts, float32[texts, width], in their order; a bar on a terminal shows how far it is.
 
     Args:
-        encode: Returns float32[batch, width] for int32[batch, time].
+        encode: Returns float[batch, width] for int32[batch, time].
         ids: Ragged int32[texts, (time)].
         width: Number of features.
     """
-    run = tf.function(lambda batch: encode(batch), input_signature=[_IDS])
+    run = tf.function(lambda batch: tf.cast(encode(batch), tf.float32), input_signature=[_IDS])
     watch = functools.partial(tqdm, desc="features", leave=False, disable=None)
     return compute_rows(run, ids, width, _BATCH, watch)
 

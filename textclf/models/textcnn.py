@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from textclf.config.textcnn import TextCNNConfig
 from textclf.models.base import TextModel, precision
+from textclf.models.embedding import Embedding
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vectors import load_vectors
 from textclf.text.vocabulary import PADDING_ID, UNKNOWN_ID
@@ -50,7 +51,7 @@ class TextCNN(TextModel):
 
     def _make_layers(self, config: TextCNNConfig, num_classes: int) -> None:
         self.embeddings = [
-            keras.layers.Embedding(
+            Embedding(
                 self.vocabulary_size,
                 config.embedding_dim,
                 embeddings_initializer=keras.initializers.RandomUniform(-0.25, 0.25),
@@ -60,7 +61,7 @@ class TextCNN(TextModel):
             for trainable in _CHANNELS[config.vectors_mode]
         ]
         self.bigrams = (
-            keras.layers.Embedding(
+            Embedding(
                 config.bigram_buckets,
                 config.embedding_dim * len(self.embeddings),
                 embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),

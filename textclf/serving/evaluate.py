@@ -14,9 +14,9 @@ from textclf.data import Split, load_corpus, load_split, problems
 from textclf.errors import ConfigError, DataError, ExportError, RunError, did_you_mean, listing
 from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_report
 from textclf.models.tasks import TASKS
+from textclf.runs.directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import versions
-from textclf.training.run_directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from textclf.config import dump_config
 from textclf.config.run import check_name
 from textclf.errors import ExportError, refusal
 from textclf.models.tasks import TASKS
+from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
 from textclf.serving.signatures import INPUT, SERVING_DEFAULT, ServedClassifier
-from textclf.training.run_directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
 from textclf.writing import UNFINISHED, missing_folders, remove_empty
 
 EXTRA = "assets.extra"

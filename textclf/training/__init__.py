@@ -1,1 +1,1 @@
-"""Learning: the loop, its step, what watches it, and the run directory that it leaves."""
+"""Learning: the loop, its step, its devices and checkpoints, and what watches it."""

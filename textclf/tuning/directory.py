@@ -6,8 +6,8 @@ from typing import Any
 from textclf.config import Config, dump_config, notation
 from textclf.config.domains import SearchSpace
 from textclf.errors import RunError
-from textclf.training.lock import INSIDE
-from textclf.training.resume import differences
+from textclf.runs.lock import INSIDE
+from textclf.runs.resume import differences
 from textclf.tuning.study import STUDY_FILE, Study
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
 from textclf.config.domains import Domain, Range, SearchSpace
+from textclf.tensorboard.hparams import write_session
 from textclf.tuning.results import Trial, short
 
 
@@ -38,13 +39,15 @@ def write_trial(logs: Path, trial: Trial, metric: str, started: float) -> None:
         metric: Name of the score.
         started: When it began, in seconds since 1970.
     """
-    writer = tf.summary.create_file_writer(str(log_folder(logs, trial.number)))
-    with writer.as_default(step=0):
-        api.hparams({name: _plain(value) for name, value in trial.values.items()}, f"trial-{trial.number}", started)
-        if trial.score is not None:
-            tf.summary.scalar(_tag(metric), trial.score)
-        tf.summary.scalar("trial/seconds", trial.seconds)
-    writer.close()
+    scores = {} if trial.score is None else {_tag(metric): trial.score}
+    write_session(
+        log_folder(logs, trial.number),
+        f"trial-{trial.number}",
+        {name: _plain(value) for name, value in trial.values.items()},
+        {**scores, "trial/seconds": trial.seconds},
+        started,
+        success=trial.score is not None,
+    )
 
 
 def _tag(metric: str) -> str:
@@ -60,6 +63,6 @@ def _interval(domain: Domain) -> Any:
     return api.RealInterval(float(domain.low), float(domain.high))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> bool | int | float | str:
     """Return a value as the tab takes it: a list, a mapping or nothing by name."""
     return value if isinstance(value, bool | int | float | str) else short(value)

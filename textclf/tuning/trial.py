@@ -18,11 +18,11 @@ from textclf.errors import ConfigError, RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.builder import model_class
+from textclf.runs.train import encode, fit
+from textclf.runs.writer import RunWriter
 from textclf.training.breakdown import BreakdownError
 from textclf.training.devices import make_strategy
-from textclf.training.run_writer import RunWriter
 from textclf.training.state import TrainingState
-from textclf.training.train import encode, fit
 from textclf.tuning.results import State
 
 Report = Callable[[float, int], bool]

@@ -17,8 +17,8 @@ from textclf.config.search import search_space, value_at, with_values
 from textclf.data import Corpus, load_corpus, problems
 from textclf.data.optional import import_optional
 from textclf.errors import ConfigError
+from textclf.runs.lock import DirectoryLock
 from textclf.training.interruption import TerminatedError
-from textclf.training.lock import DirectoryLock
 from textclf.tuning.hparams import log_folder, write_experiment, write_trial
 from textclf.tuning.results import LOGS_FOLDER, Tuning, counted, short
 from textclf.tuning.trial import Ending, run_trial

@@ -22,15 +22,15 @@ from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_fil
 from textclf.training.devices import is_chief, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
-from textclf.training.profile import StepProfile
+from textclf.tensorboard.profile import StepProfile
 from textclf.training.progress import ProgressBar, announce
-from textclf.training.resume import Resume, check_data, find_checkpoint, is_unfinished
-from textclf.training.run_directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.training.run_writer import RunWriter
+from textclf.runs.resume import Resume, check_data, find_checkpoint, is_unfinished
+from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
+from textclf.runs.writer import RunWriter
 from textclf.training.state import TrainingState
 from textclf.training.summary import TrainingSummary
-from textclf.training.tensorboard import TensorBoardLog
-from textclf.training.tensorboard_summary import write_tensorboard
+from textclf.tensorboard.log import TensorBoardLog
+from textclf.tensorboard.summary import write_tensorboard
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from textclf.training.event_files import cut_back
+from textclf.tensorboard.event_files import cut_back
 
 
 def write(directory: Path, steps: range) -> Path:

@@ -5,7 +5,6 @@ import shutil
 import time
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams_api
@@ -15,17 +14,16 @@ from tensorboard.plugins.hparams.summary import session_end_pb
 from textclf.config import Config
 from textclf.config.fields import leaf_paths
 
+Values = dict[str, bool | int | float | str]
+
 FOLDER = "hparams"
 _ALWAYS = ("model.name", "training.learning_rate", "training.batch_size", "training.epochs")
 # What scores do not depend on but for rounding, or what a table of runs cannot show: the data has its fingerprint.
 _LEFT_OUT = ("name", "data.", "compute.", "checkpoints.")
 
 
-def write_hparams(logs: Path, name: str, values: dict[str, Any], metrics: dict[str, float], seconds: float) -> None:
-    """Write a session with its metrics into a folder of its own in `logs`, in place of an earlier one.
-
-    TensorBoard takes all scalars of a session's folder for its metrics, those of all runs together, as it does the
-    fields; if a run named them beforehand, it would hide what other runs have and that one has not.
+def write_hparams(logs: Path, name: str, values: Values, metrics: dict[str, float], seconds: float) -> None:
+    """Write a finished run as a session into a folder of its own in `logs`, in place of an earlier one.
 
     Args:
         logs: The run's folder for TensorBoard.
@@ -34,19 +32,38 @@ def write_hparams(logs: Path, name: str, values: dict[str, Any], metrics: dict[s
         metrics: Numbers by tag.
         seconds: How long the training took until now.
     """
-    ended = time.time()
     shutil.rmtree(logs / FOLDER, ignore_errors=True)
-    writer = tf.summary.create_file_writer(str(logs / FOLDER))
+    write_session(logs / FOLDER, name, values, metrics, time.time() - seconds)
+
+
+def write_session(
+    folder: Path, name: str, values: Values, metrics: dict[str, float], started: float, success: bool = True
+) -> None:
+    """Write what was set and what came of it, as of now.
+
+    TensorBoard takes all scalars of a session's folder for its metrics, those of all sessions together, as it does the
+    fields; if a run named them beforehand, it would hide what other runs have and that one has not.
+
+    Args:
+        folder: Where the session's event file is written.
+        name: What the row is called.
+        values: Booleans, numbers and strings by the name of their column.
+        metrics: Numbers by tag.
+        started: When it began, in seconds since 1970.
+        success: Whether it came to an end.
+    """
+    status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
+    writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=0):
-        hparams_api.hparams(values, trial_id=name, start_time_secs=ended - seconds)
+        hparams_api.hparams(values, trial_id=name, start_time_secs=started)
         for tag, value in metrics.items():
             tf.summary.scalar(tag, value)
-        end = session_end_pb(api_pb2.STATUS_SUCCESS, ended)
+        end = session_end_pb(status, time.time())
         tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=0)
     writer.close()
 
 
-def compared_fields(config: Config) -> dict[str, bool | int | float | str]:
+def compared_fields(config: Config) -> Values:
     """Return model, learning rate, batch size and epochs, and what else a config says that is not its default.
 
     Lists and mappings are JSON. What does not count for the model is left out.

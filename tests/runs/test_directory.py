@@ -9,8 +9,9 @@ import pytest
 from textclf.errors import RunError, TextclfError
 from textclf.serving.evaluate import evaluate
 from textclf.serving.export import export
-from textclf.training import lock, run_writer
-from textclf.training.run_directory import Run
+from textclf.runs import lock
+from textclf.runs import writer as writer_module
+from textclf.runs.directory import Run
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def copied(linear_run: Run, tmp_path: Path) -> Path:
 
 
 def test_a_run_without_a_model_says_what_to_do(trained_run: Run, tmp_path: Path) -> None:
-    writer = run_writer.RunWriter(tmp_path / "run")
+    writer = writer_module.RunWriter(tmp_path / "run")
     writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     with pytest.raises(RunError, match=r"has no model\.keras: its training ended before .* --force"):
         Run.load(tmp_path / "run")
@@ -33,7 +34,7 @@ def test_the_run_that_a_killed_one_was_to_replace_can_be_brought_back(
     link = good.with_name("latest")
     link.symlink_to(good)
     before = Run.load(good)
-    writer = run_writer.RunWriter(link, force=True)
+    writer = writer_module.RunWriter(link, force=True)
     with pytest.raises(RunError, match="found none") as caught:
         Run.load(link)
     assert "get it back" not in str(caught.value)  # it is written just now
@@ -48,7 +49,7 @@ def test_the_run_that_a_killed_one_was_to_replace_can_be_brought_back(
             assert words in str(caught.value)
     writer.close()
     with pytest.raises(RunError, match="is there already") as caught:
-        run_writer.RunWriter(link)
+        writer_module.RunWriter(link)
     subprocess.run(["sh", "-c", str(caught.value).partition(words)[2]], check=True, timeout=60)
     assert Run.load(link).results == before.results
     assert {path.name for path in good.parent.iterdir()} == {"it's mine", "latest"}

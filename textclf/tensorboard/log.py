@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from textclf.training.event_files import cut_back
+from textclf.tensorboard.event_files import cut_back
+from textclf.tensorboard.events import write_confusion_matrix, write_scores
 from textclf.training.loop import Trainer
 from textclf.training.memory import peak_megabytes
-from textclf.training.tensorboard_events import write_confusion_matrix, write_scores
 
 # TensorBoard keeps ten images of a tag, and each takes half a second to draw.
 MOST_IMAGES = 10

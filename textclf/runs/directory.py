@@ -1,4 +1,4 @@
-"""A run directory read back: what training leaves. `run_writer.py` writes it."""
+"""A run directory read back: what training leaves. `writer.py` writes it."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
 from textclf.text.inputs import as_bytes
 from textclf.text.tokenizer import Tokenizer
-from textclf.training.lock import is_locked
+from textclf.runs.lock import is_locked
 from textclf.training.prediction import Predictor
 from textclf.writing import UNFINISHED
 

@@ -9,8 +9,8 @@ import pytest
 
 from textclf.config import Config
 from textclf.errors import ConfigError
-from textclf.training.profile import StepProfile
-from textclf.training.train import train
+from textclf.runs.train import train
+from textclf.tensorboard.profile import StepProfile
 
 MakeConfig = Callable[..., Config]
 

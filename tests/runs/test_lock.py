@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import RunError
-from textclf.training.lock import INSIDE, DirectoryLock
+from textclf.runs.lock import INSIDE, DirectoryLock
 
 
 def dead_process() -> int:

@@ -19,9 +19,9 @@ from textclf.models.bert import Bert
 from textclf.serving.classifier import load
 from textclf.serving.export import export
 from textclf.text.wordpiece import WordPieceTokenizer
-from textclf.training.check import check
-from textclf.training.run_directory import Run
-from textclf.training.train import train
+from textclf.runs.check import check
+from textclf.runs.directory import Run
+from textclf.runs.train import train
 
 TEXTS = ["where is my PARCEL", "", "退款 money back", "late " * 50]
 

@@ -14,8 +14,8 @@ from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoints import checkpoint_files
-from textclf.training.lock import INSIDE, DirectoryLock
-from textclf.training.run_directory import (
+from textclf.runs.lock import INSIDE, DirectoryLock
+from textclf.runs.directory import (
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     LABELS_FILE,

@@ -18,8 +18,8 @@ from textclf.config import Config
 from textclf.errors import RunError
 from textclf.training import checkpoints
 from textclf.training.interruption import TerminatedError
-from textclf.training.run_directory import Run
-from textclf.training.train import train
+from textclf.runs.directory import Run
+from textclf.runs.train import train
 
 KILLS = 20
 SETTINGS = (

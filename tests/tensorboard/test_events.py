@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from textclf.evaluation.mistakes import Mistake
 from textclf.evaluation.scores import SCORES, Scores
-from textclf.training import tensorboard_events
-from textclf.training.tensorboard_events import (
+from textclf.tensorboard import events
+from textclf.tensorboard.events import (
     MOST_CLASSES,
     frequent_classes,
     mistakes_table,
@@ -146,5 +146,5 @@ def test_texts_and_labels_are_shown_as_they_are_and_never_read(text: str) -> Non
 
 def test_long_texts_are_cut_and_no_mistakes_are_none() -> None:
     table = Table(as_shown(mistakes_table([Mistake("<" * 9000, "a", "b", 0.5)])))
-    assert table.cells[6].strip() == "<" * (tensorboard_events.LONGEST_TEXT - 1) + "…"
+    assert table.cells[6].strip() == "<" * (events.LONGEST_TEXT - 1) + "…"
     assert mistakes_table([]) == "none"

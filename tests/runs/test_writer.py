@@ -11,9 +11,9 @@ import pytest
 
 from textclf.errors import RunError
 from textclf.text.words import WordTokenizer
-from textclf.training import run_writer
-from textclf.training.run_directory import Run
-from textclf.training.run_writer import RunWriter
+from textclf.runs import writer as writer_module
+from textclf.runs.directory import Run
+from textclf.runs.writer import RunWriter
 
 START = {"config.yaml", "labels.json", "vocabulary.txt"}
 
@@ -239,7 +239,7 @@ def test_an_old_run_that_cannot_be_deleted_is_named(
 
     with RunWriter(old_run, force=True) as writer, caplog.at_level(logging.WARNING):
         start(writer, linear_run)
-        monkeypatch.setattr(run_writer, "save_model", lambda _, path: path.touch())
-        monkeypatch.setattr(run_writer.shutil, "rmtree", busy)
+        monkeypatch.setattr(writer_module, "save_model", lambda _, path: path.touch())
+        monkeypatch.setattr(writer_module.shutil, "rmtree", busy)
         writer.write_model(linear_run.model)
     assert ".run.replaced" in caplog.text

@@ -17,8 +17,8 @@ import pytest
 
 from textclf.config import Config
 from textclf.errors import RunError
-from textclf.training.run_directory import Run
-from textclf.training.train import train
+from textclf.runs.directory import Run
+from textclf.runs.train import train
 
 SETTINGS = (
     "model.dropout=0.0",

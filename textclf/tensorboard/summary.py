@@ -5,15 +5,15 @@ from pathlib import Path
 import tensorflow as tf
 
 from textclf.evaluation.mistakes import confident_mistakes
-from textclf.training.hparams import compared_fields, write_hparams
-from textclf.training.projector import write_projector
-from textclf.training.summary import TrainingSummary
-from textclf.training.tensorboard_events import (
+from textclf.tensorboard.events import (
     write_confusion_matrix,
     write_mistakes,
     write_precision_recall,
     write_scores,
 )
+from textclf.tensorboard.hparams import compared_fields, write_hparams
+from textclf.tensorboard.projector import write_projector
+from textclf.training.summary import TrainingSummary
 
 MOST_MISTAKES = 20
 _SUFFIX = ".best"

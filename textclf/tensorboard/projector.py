@@ -7,15 +7,13 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.projector import ProjectorConfig, visualize_embeddings
 
-from textclf.text.batches import compute_rows
+from textclf.models.frozen import encode_features
 from textclf.text.vocabulary import PADDING_ID
 
 # As many as a browser turns around without jerking, and its page of texts bears.
 MOST_ROWS = 1000
 LONGEST_TEXT = 200
 TENSORS_FILE, METADATA_FILE = "tensors.tsv", "metadata.tsv"
-_BATCH = 64
-_IDS = tf.TensorSpec([None, None], tf.int32)
 
 Columns = Mapping[str, Sequence[str]]
 
@@ -35,8 +33,7 @@ def write_projector(
     rows = np.unique(np.linspace(0, ids.nrows() - 1, MOST_ROWS).round().astype(np.int64))
     chosen = tf.gather(ids, rows)
     width = encode(chosen[:1].to_tensor(PADDING_ID)).shape[-1]
-    run = tf.function(lambda batch: tf.cast(encode(batch), tf.float32), input_signature=[_IDS])
-    np.savetxt(directory / TENSORS_FILE, compute_rows(run, chosen, width, _BATCH), fmt="%.5g", delimiter="\t")
+    np.savetxt(directory / TENSORS_FILE, encode_features(encode, chosen, width), fmt="%.5g", delimiter="\t")
     lines = ["\t".join(columns)]
     lines += ["\t".join(_cell(values[row]) for values in columns.values()) for row in rows.tolist()]
     # Half a surrogate pair becomes "?".

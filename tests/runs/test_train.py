@@ -22,13 +22,14 @@ from textclf.evaluation.scores import SCORES
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
 from textclf.serving.export import export
-from textclf.training import run_writer, summary
-from textclf.training import train as train_module
+from textclf.runs import writer as writer_module
+from textclf.training import summary
+from textclf.runs import train as train_module
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Predictor
-from textclf.training.run_directory import Run
+from textclf.runs.directory import Run
 from textclf.training.summary import TrainingSummary
-from textclf.training.train import train
+from textclf.runs.train import train
 
 MakeConfig = Callable[..., Config]
 
@@ -176,7 +177,7 @@ def test_a_kill_while_bad_rows_are_listed_leaves_a_run_to_replace(
 
     with monkeypatch.context() as patch, pytest.raises(CrashError):
         patch.setattr(Corpus, "write_bad_rows", die)
-        patch.setattr(run_writer.RunWriter, "abandon", run_writer.RunWriter.close)  # as a kill would
+        patch.setattr(writer_module.RunWriter, "abandon", writer_module.RunWriter.close)  # as a kill would
         train(config, tmp_path / "run", report=False)
     assert not (tmp_path / "run/bad_rows.jsonl").exists()
     assert (train(config, tmp_path / "run", force=True, report=False).path / "bad_rows.jsonl").is_file()
@@ -251,7 +252,7 @@ def test_ctrl_c_after_the_scores_says_that_the_run_is_finished(
     caplog: pytest.LogCaptureFixture,
     written: bool,
 ) -> None:
-    def interrupt(writer: run_writer.RunWriter, *_: Any) -> None:
+    def interrupt(writer: writer_module.RunWriter, *_: Any) -> None:
         if written:
             (writer.directory / "report.html").touch()
         raise KeyboardInterrupt
@@ -385,17 +386,17 @@ def test_a_run_that_fails_puts_the_one_it_would_have_replaced_back(tiny_config: 
 def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeConfig, tmp_path: Path) -> None:
     path = tmp_path / "run"
     good = train(tiny_config("model=linear"), path, report=False)
-    killed = run_writer.RunWriter(path, force=True)
+    killed = writer_module.RunWriter(path, force=True)
     killed.write_start(good.config, good.labels, good.tokenizer)
     killed.close()  # the lock of a process that is no more does not count
-    run_writer.RunWriter(path, force=True).abandon()
+    writer_module.RunWriter(path, force=True).abandon()
     assert Run.load(path).results == good.results
 
 
 def test_a_full_disk_leaves_the_last_good_model(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    writer = run_writer.RunWriter(tmp_path / "run")
+    writer = writer_module.RunWriter(tmp_path / "run")
     writer.write_start(trained_run.config, trained_run.labels, trained_run.tokenizer)
     writer.write_model(trained_run.model)
     good = (tmp_path / "run/model.keras").read_bytes()
@@ -404,7 +405,7 @@ def test_a_full_disk_leaves_the_last_good_model(
         path.write_bytes(good[: len(good) // 2])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_writer, "save_model", half_written)
+    monkeypatch.setattr(writer_module, "save_model", half_written)
     with pytest.raises(OSError, match="No space left"):
         writer.write_model(trained_run.model)
     assert (tmp_path / "run/model.keras").read_bytes() == good

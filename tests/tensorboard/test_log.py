@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from textclf.evaluation.scores import SCORES
+from textclf.runs.directory import Run
+from textclf.tensorboard.log import TensorBoardLog
 from textclf.training.checkpoints import Checkpoints
-from textclf.training.run_directory import Run
-from textclf.training.tensorboard import TensorBoardLog
 
 ReadEvents = Callable[[Path], dict[str, dict[int, Any]]]
 MEASURED = ("learning_rate", "examples_per_second", "tokens_per_second", "padding", "waiting")

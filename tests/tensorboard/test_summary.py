@@ -15,12 +15,12 @@ from tensorboard.plugins.projector import ProjectorConfig
 
 from textclf.config import Config
 from textclf.evaluation.scores import SCORES
-from textclf.training import train as train_module
-from textclf.training.hparams import compared_fields
-from textclf.training.projector import MOST_ROWS, write_projector
-from textclf.training.run_directory import Run
-from textclf.training.tensorboard_summary import write_tensorboard
-from textclf.training.train import train
+from textclf.runs import train as train_module
+from textclf.runs.directory import Run
+from textclf.runs.train import train
+from textclf.tensorboard.hparams import compared_fields
+from textclf.tensorboard.projector import MOST_ROWS, write_projector
+from textclf.tensorboard.summary import write_tensorboard
 
 ReadEvents = Callable[[Path], dict[str, dict[int, Any]]]
 MakeConfig = Callable[..., Config]
