@@ -1,4 +1,4 @@
-"""Measure training steps beside each other: devices, parts, calls, XLA, precision, and sparse embeddings.
+"""Measure training steps beside each other: devices, length groups, calls, XLA, precision, and sparse embeddings.
 
     python tools/training_speed.py                  the TextCNN
     python tools/training_speed.py --model bert     a BERT of MiniLM's size, with random weights
@@ -37,10 +37,12 @@ from textclf.training.step import TrainStep
 MINILM = {"num_layers": 6, "num_heads": 12, "hidden_dim": 384, "intermediate_dim": 1536}
 WAYS = {
     "one device": [],
+    "no length groups": ["training.num_length_groups=1"],
     "two devices": ["compute.devices=[CPU:0,CPU:1]"],
     "four parts": ["compute.accumulate=4"],
     "20 steps a call": ["compute.steps_per_call=20"],
-    "xla": ["compute.xla=true"],
+    "xla, 4 lengths": ["compute.xla=true"],
+    "xla, 1 length": ["compute.xla=true", "compute.num_lengths=1"],
     "xla, 20 steps a call": ["compute.xla=true", "compute.steps_per_call=20"],
     "bfloat16": ["compute.mixed_precision=bfloat16"],
 }
@@ -100,7 +102,8 @@ def _epochs(options: argparse.Namespace, vocabulary_size: int, overrides: list[s
     weights, size = np.ones(len(split), np.float32), config.training.batch_size
     epoch = 0
     while True:
-        plan = BatchPlan(plan_epoch(split.lengths, size, 20, 1, epoch), split.lengths, shares, widths, size)
+        planned = plan_epoch(split.lengths, size, config.training.num_length_groups, 1, epoch)
+        plan = BatchPlan(planned, split.lengths, shares, widths, size)
         batches = distribute(strategy, make_batches(split, weights, plan))
         step.expect(batches.element_spec)
         yield _measure(step, iter(batches), plan, config.compute.steps_per_call)

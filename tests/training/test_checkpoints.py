@@ -132,6 +132,7 @@ def test_stopped_after_any_step_and_taken_up_again_it_ends_alike_to_the_last_bit
     for variable, twin in zip(taken_up.model.weights, uninterrupted.model.weights, strict=True):
         np.testing.assert_array_equal(variable.numpy(), twin.numpy(), err_msg=variable.path)
     assert comparable(taken_up.state.history) == comparable(uninterrupted.state.history)
+    assert taken_up.state.seconds == checkpoint.state["seconds"] > 0  # what the process before took counts too
     assert json.dumps(taken_up.state.best_score) == json.dumps(uninterrupted.state.best_score)
 
 
@@ -168,7 +169,7 @@ def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
     checkpoints = Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=2)) if with_checkpoints else None
     trainer = prepared.trainer(callbacks=[Spoil(4, 1, value)], checkpoints=checkpoints)
     state = prepared.fit(trainer)
-    assert (state.rollbacks, state.rate_factor, state.step) == (1, 0.5, 10)
+    assert (state.rollbacks, state.rate_factor, state.step, state.seconds) == (1, 0.5, 10, 0)
     expected = rf"at step [56]: going back to step {4 if with_checkpoints else 0}, with 0\.5 times the rate\."
     assert re.search(expected, caplog.text)
     assert [record["step"] for record in state.history] == [2, 4, 6, 8, 10]

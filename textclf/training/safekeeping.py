@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import keras
@@ -60,6 +61,7 @@ class Safekeeping:
         if step.loss_scale:
             self._variables["loss_scale"] = step.loss_scale.variables
         self._config, self._checkpoints, self._name_rows = config, checkpoints, name_rows
+        self._begun = time.perf_counter()
         self._start: Checkpoint | None = None
         self.best_weights: list[np.ndarray] | None = None
 
@@ -67,6 +69,7 @@ class Safekeeping:
         """Put a checkpoint back, or keep the beginning if the training may have to go back there."""
         if resume is not None:
             self.put_back(resume)
+            self._state.seconds = resume.state["seconds"]
         elif self._config.training.rollback:
             self._start = self.take()
 
@@ -93,6 +96,7 @@ class Safekeeping:
             "texts": {name: loss.texts for name, loss in self._losses.items()},
             "window": self._meter.to_json(),
             "stopped": bool(self._model.stop_training),
+            "seconds": self._state.seconds + time.perf_counter() - self._begun,
         }
         return Checkpoint(dataclasses.asdict(self._state) | sums, arrays)
 
@@ -101,7 +105,7 @@ class Safekeeping:
         for part, variables in self._variables.items():
             _assign(part, variables, checkpoint.arrays)
         for field in dataclasses.fields(self._state):
-            if field.name in checkpoint.state:
+            if field.name != "seconds":  # those of this process do not come back
                 setattr(self._state, field.name, checkpoint.state[field.name])
         for name, loss in self._losses.items():
             loss.total = tf.constant(checkpoint.arrays[f"loss.{name}"])
@@ -127,7 +131,7 @@ class Safekeeping:
         factor = state.rate_factor * _ROLLBACK_RATE
         self.put_back(checkpoint)
         state.rollbacks, state.rate_factor = rollbacks + 1, factor
-        self._optimizer.rate_factor.assign(factor)
+        self._optimizer.rate_factor.assign(factor)  # that of the checkpoint may be of before another return
         logger.warning("%s: going back to step %d, with %g times the rate.", breakdown, state.step, factor)
 
     def _words_for(self, breakdown: BreakdownError) -> str:
