@@ -1,5 +1,6 @@
 """The BERT on keras-hub: what its answers do not depend on, what stays frozen, and what is stored of it."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,16 @@ def test_what_is_frozen_is_not_trained(options: dict[str, Any], trained: set[str
     assert {id(variable) for variable in model.head.variables} <= {id(v) for v in model.trainable_variables}
     if "lora_rank" in options:
         assert {v.name for v in model.backbone.trainable_variables} == {"lora_kernel_a", "lora_kernel_b"}
+
+
+def test_a_new_encoder_has_no_pooler_to_train_where_nothing_is_told_by_it() -> None:
+    for pooling, trained in (("mean", False), ("cls", True)):
+        options = BertConfig(name="bert", num_layers=1, hidden_dim=8, num_heads=2, intermediate_dim=8, pooling=pooling)
+        model = Bert.create(options, tokenizer(), 2, seed=1)
+        again = Bert.create_again(json.loads(json.dumps(model.structure())))
+        for each in (model, again):
+            names = {variable.path.split("/")[0] for variable in each.backbone.trainable_variables}
+            assert ("pooled_dense" in names) == trained
 
 
 def test_dropout_is_where_the_options_say() -> None:

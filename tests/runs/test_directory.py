@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import RunError, TextclfError
-from textclf.serving.evaluate import evaluate
-from textclf.serving.export import export
 from textclf.runs import lock
 from textclf.runs import writer as writer_module
 from textclf.runs.directory import Run
+from textclf.serving.evaluate import evaluate
+from textclf.serving.export import export
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import pytest
 
 from textclf.config import Config
 from textclf.errors import RunError
-from textclf.training import checkpoints
-from textclf.training.interruption import TerminatedError
 from textclf.runs.directory import Run
 from textclf.runs.train import train
+from textclf.training import checkpoints
+from textclf.training.interruption import TerminatedError
 
 KILLS = 20
 SETTINGS = (
@@ -162,8 +162,10 @@ def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path
     assert checkpoints.Checkpoints(path / "checkpoints", config.checkpoints).newest().state["step"] == 2
     with Path(config.data.dev).open("a", encoding="utf-8") as file:
         file.write("late,refund\n")
+    before = {file: file.read_bytes() for file in path.rglob("*") if file.is_file()}
     with pytest.raises(RunError, match="The data has changed since the checkpoint was written"):
         train(config, path, report=False)
+    assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.slow

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from textclf.config import Config
+from textclf.config import CheckpointsConfig, Config
 from textclf.data import load_corpus
 from textclf.errors import ConfigError
 from textclf.models.bert import Bert
-from textclf.serving.classifier import load
-from textclf.serving.export import export
-from textclf.text.wordpiece import WordPieceTokenizer
 from textclf.runs.check import check
 from textclf.runs.directory import Run
 from textclf.runs.train import train
+from textclf.serving.classifier import load
+from textclf.serving.export import export
+from textclf.text.wordpiece import WordPieceTokenizer
 
 TEXTS = ["where is my PARCEL", "", "退款 money back", "late " * 50]
 
@@ -50,6 +51,30 @@ def test_nothing_needs_the_preset_after_the_training(
     np.testing.assert_allclose(again.probabilities(TEXTS), expected, atol=1e-6)
     exported = load(export(again, base=tmp_path / "saved_models"))
     np.testing.assert_allclose(exported.probabilities(TEXTS), expected, atol=1e-6)
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends a training as a kill would, after two steps."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        del logs
+        if batch == 1:
+            raise MemoryError("killed")
+
+
+@pytest.mark.parametrize("options", [{}, {"lora_rank": 2}, {"freeze_layers": 1, "layer_decay": 0.9}], ids=str)
+def test_a_training_that_goes_on_asks_for_no_preset(
+    configure: Callable[..., Config], tiny_preset: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    config = configure(**options)
+    config = config.model_copy(update={"checkpoints": CheckpointsConfig(steps=1)})
+    whole = train(config, tmp_path / "whole", report=False)
+    with pytest.raises(MemoryError):
+        train(config, tmp_path / "run", callbacks=[Stop()], report=False)
+    shutil.rmtree(tiny_preset)
+    run = train(config, tmp_path / "run", resume="must", report=False)
+    for one, other in zip(run.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_new_model_has_the_presets_weights(configure: Callable[..., Config], tiny_preset: Path) -> None:

@@ -19,17 +19,17 @@ from textclf.data import Corpus
 from textclf.errors import ConfigError, DataError, RunError
 from textclf.evaluation import write_report
 from textclf.evaluation.scores import SCORES
+from textclf.runs import train as train_module
+from textclf.runs import writer as writer_module
+from textclf.runs.directory import Run
+from textclf.runs.train import train
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import evaluate
 from textclf.serving.export import export
-from textclf.runs import writer as writer_module
 from textclf.training import summary
-from textclf.runs import train as train_module
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Predictor
-from textclf.runs.directory import Run
 from textclf.training.summary import TrainingSummary
-from textclf.runs.train import train
 
 MakeConfig = Callable[..., Config]
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from textclf.errors import RunError
-from textclf.text.words import WordTokenizer
 from textclf.runs import writer as writer_module
 from textclf.runs.directory import Run
 from textclf.runs.writer import RunWriter
+from textclf.text.words import WordTokenizer
 
 START = {"config.yaml", "labels.json", "vocabulary.txt"}
 

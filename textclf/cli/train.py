@@ -1,6 +1,7 @@
 """`textclf train`: from a config to a run directory."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +32,9 @@ def command(
 ) -> None:
     """Train as CONFIG says; print the scores; write model, scores, report and logs. Ctrl-C keeps the best so far."""
     run_config = load_config(config, overrides)
-    run_config.model.check_files()
+    checkpoints = Path(run_dir or Path("runs") / run_config.name) / "checkpoints"
+    if not checkpoints.is_dir():  # a run that goes on has what it took from the files
+        run_config.model.check_files()
     import_tensorflow()
     from textclf.runs.train import train
 

@@ -80,6 +80,15 @@ class TextModel(keras.Model):
         """
         raise NotImplementedError
 
+    def structure(self) -> dict[str, Any]:
+        """Return what `create_again` takes, as JSON has it; the precision that it computes in may be another then."""
+        return {name: value for name, value in self.get_config().items() if name != "dtype"}
+
+    @classmethod
+    def create_again(cls, structure: dict[str, Any]) -> "TextModel":
+        """Return a model like one that `create` made, with weights yet to be set; its files are not asked for again."""
+        return cls.from_config(structure)
+
     def learning_rate_scale(self, variable: keras.Variable) -> float:
         """Return the factor from the learning rate to that of one of the trainable variables."""
         del variable

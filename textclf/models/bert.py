@@ -105,7 +105,9 @@ class Bert(TextModel):
         special_ids = (tokenizer.cls_id, tokenizer.sep_id)
         if options.preset is None:
             bert_tokens.check_length(options, tokenizer.max_tokens, LONGEST_NEW)
-            return cls(_new_sizes(options, tokenizer), "gelu", special_ids, num_classes, options.model_dump())
+            model = cls(_new_sizes(options, tokenizer), "gelu", special_ids, num_classes, options.model_dump())
+            model.freeze()
+            return model
         found = find_pretrained(options.preset)
         sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
         bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
@@ -117,6 +119,13 @@ class Bert(TextModel):
             )
         model = cls(sizes, found.activation, special_ids, num_classes, options.model_dump())
         found.load_into(model.backbone)
+        model.freeze()
+        return model
+
+    @classmethod
+    def create_again(cls, structure: dict[str, Any]) -> "Bert":
+        """Return a model like one that `create` made, frozen alike, with weights yet to be set."""
+        model: Bert = cls.from_config(structure)
         model.freeze()
         return model
 

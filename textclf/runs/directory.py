@@ -17,9 +17,9 @@ from textclf.evaluation.scores import Scores
 from textclf.models.base import TextModel
 from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
+from textclf.runs.lock import is_locked
 from textclf.text.inputs import as_bytes
 from textclf.text.tokenizer import Tokenizer
-from textclf.runs.lock import is_locked
 from textclf.training.prediction import Predictor
 from textclf.writing import UNFINISHED
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 from textclf.config import Config, dump_config, load_config, notation
 from textclf.config.run import MAY_CHANGE
 from textclf.errors import ConfigError, RunError
-from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.runs.directory import CHECKPOINTS_FOLDER, CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
+from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.writing import UNFINISHED
 
 logger = logging.getLogger(__name__)

@@ -17,20 +17,20 @@ from textclf.evaluation import write_report
 from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
+from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
+from textclf.runs.resume import Resume, check_data, find_checkpoint, is_unfinished
+from textclf.runs.writer import RunWriter
+from textclf.tensorboard.log import TensorBoardLog
+from textclf.tensorboard.profile import StepProfile
+from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
 from textclf.training.devices import is_chief, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
-from textclf.tensorboard.profile import StepProfile
 from textclf.training.progress import ProgressBar, announce
-from textclf.runs.resume import Resume, check_data, find_checkpoint, is_unfinished
-from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.runs.writer import RunWriter
 from textclf.training.state import TrainingState
 from textclf.training.summary import TrainingSummary
-from textclf.tensorboard.log import TensorBoardLog
-from textclf.tensorboard.summary import write_tensorboard
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def train(
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
             progress = report = False
         try:
-            return _train(config, writer, strategy, checkpoint, callbacks, progress, report, started)
+            return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
         except BaseException:  # Ctrl-C too
             _say_what_is_kept(writer, config)
             raise
@@ -97,6 +97,7 @@ def train(
 
 def _train(
     config: Config,
+    path: Path,
     writer: RunWriter,
     strategy: tf.distribute.Strategy,
     checkpoint: Checkpoint | None,
@@ -108,15 +109,15 @@ def _train(
     for doubt in config.model.doubts(config.training):
         logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
+    check_data(checkpoint, corpus.fingerprint)  # before anything of a run that cannot go on is written over
     keras.utils.set_random_seed(config.seed)
-    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+    tokenizer = _tokenizer(config, corpus, checkpoint, path)
     writer.write_start(config, corpus.labels, tokenizer)
     if corpus.bad_rows:
         with writer.writing(BAD_ROWS_FILE) as unfinished:
             corpus.write_bad_rows(unfinished)
         listed = writer.path / BAD_ROWS_FILE
         logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows, corpus.labels), listed)
-    check_data(checkpoint, corpus.fingerprint)
     splits = encode(corpus, tokenizer, config)
     if progress:
         announce(config, len(splits["train"]), len(splits["dev"]))
@@ -131,6 +132,14 @@ def _train(
     if report:
         _try_report(writer, summary)
     return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
+
+
+def _tokenizer(config: Config, corpus: Corpus, checkpoint: Checkpoint | None, path: Path) -> Tokenizer:
+    """Return a new run's tokenizer, or that of a run that goes on, which asks for no preset again."""
+    model = model_class(config.model.name)
+    if checkpoint is None:
+        return model.make_tokenizer(config, corpus.train.texts)
+    return model.load_tokenizer(path, config)
 
 
 def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, Encoded]:
@@ -161,10 +170,14 @@ def fit(
         writer.write_model(model)
         return model, TrainingState(), Predictor(model, task, labels)
     kind = config.compute.mixed_precision
-    checkpoints = Checkpoints(writer.directory / CHECKPOINTS_FOLDER, config.checkpoints, {"data": corpus.fingerprint})
     with strategy.scope():
         with precision(f"mixed_{kind}" if kind else "float32"):
-            model = chosen.create(config.model, tokenizer, len(labels), config.seed)
+            if checkpoint is None:
+                model = chosen.create(config.model, tokenizer, len(labels), config.seed)
+            else:
+                model = chosen.create_again(checkpoint.state["model"])
+        facts = {"data": corpus.fingerprint, "model": model.structure()}
+        checkpoints = Checkpoints(writer.directory / CHECKPOINTS_FOLDER, config.checkpoints, facts)
         trainer = Trainer(
             model,
             task,

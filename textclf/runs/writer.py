@@ -12,9 +12,6 @@ from textclf.config import Config, dump_config
 from textclf.errors import RunError
 from textclf.models.base import TextModel
 from textclf.models.builder import save_model
-from textclf.text.tokenizer import Tokenizer
-from textclf.training.checkpoints import checkpoint_files
-from textclf.runs.lock import INSIDE, DirectoryLock
 from textclf.runs.directory import (
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
@@ -26,6 +23,9 @@ from textclf.runs.directory import (
     set_aside,
     way_back,
 )
+from textclf.runs.lock import INSIDE, DirectoryLock
+from textclf.text.tokenizer import Tokenizer
+from textclf.training.checkpoints import checkpoint_files
 from textclf.writing import UNFINISHED, missing_folders, naming, put_in_place, remove_empty, replacing
 
 logger = logging.getLogger(__name__)
