@@ -20,6 +20,7 @@ setup(
     package_data={"textclf.evaluation": ["*.j2"], "textclf.samples": ["*.csv", "*.yaml", "*.md"]},
     install_requires=[
         "click>=8.1",
+        "filelock>=4",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",

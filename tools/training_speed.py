@@ -79,12 +79,12 @@ def main() -> None:
 def _print_table(measured: dict[str, list[dict[str, float]]]) -> None:
     first = None
     for name, speeds in measured.items():
-        texts = statistics.median(speed["examples_per_second"] for speed in speeds)
+        medians = {key: statistics.median(speed[key] for speed in speeds) for key in speeds[0]}
+        texts = medians["examples_per_second"]
         first = first or texts
-        waiting, padding = (statistics.median(speed[key] for speed in speeds) for key in ("waiting", "padding"))
-        print(
-            f"{name:24} {texts:>9,.0f} texts/s  {texts / first:5.2f}   waiting {waiting:6.1%}   padding {padding:6.1%}"
-        )
+        waiting = f"{medians['waiting']:6.1%}" if "waiting" in medians else "unseen"
+        ratio, padding = texts / first, medians["padding"]
+        print(f"{name:24} {texts:>9,.0f} texts/s  {ratio:5.2f}   waiting {waiting}   padding {padding:6.1%}")
 
 
 def _epochs(options: argparse.Namespace, vocabulary_size: int, overrides: list[str]) -> Iterator[dict[str, float]]:

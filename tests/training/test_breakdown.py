@@ -9,8 +9,8 @@ import tensorflow as tf
 from textclf.training.breakdown import BreakdownError, LossWatch
 
 
-def look_at(losses: list[float], norms: list[float], classes: int = 3, skips: bool = False) -> None:
-    watch = LossWatch(classes, skips)
+def look_at(losses: list[float], norms: list[float], skips: bool = False, heaviest: float = 1.0) -> None:
+    watch = LossWatch(3, heaviest, skips)
     for step, (loss, norm) in enumerate(zip(losses, norms, strict=True), start=11):
         watch.add(tf.constant([loss]), tf.constant([norm]), [np.array([step, step])], step)
     watch.look(10 + len(losses))
@@ -37,10 +37,11 @@ def test_the_first_bad_step_is_named_with_its_rows(loss: float, norm: float, wha
 def test_a_high_loss_is_no_breakdown_nor_is_a_gradient_that_a_loss_scale_skips() -> None:
     look_at([90 * math.log(3)] * 50, [1e9] * 50)
     look_at([1.0] * 3, [math.inf] * 3, skips=True)
+    look_at([400 * math.log(3)] * 3, [1.0] * 3, heaviest=5.0)  # a row that weighs five times as much
 
 
 def test_what_is_forgotten_is_not_looked_at() -> None:
-    watch = LossWatch(3, skips=False)
+    watch = LossWatch(3, 1.0, skips=False)
     watch.add(tf.constant([math.nan]), tf.constant([1.0]), [np.array([0])], 1)
     watch.forget()
     watch.add(tf.constant([1.0]), tf.constant([1.0]), [np.array([0])], 1)

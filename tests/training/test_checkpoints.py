@@ -71,10 +71,30 @@ def test_a_full_disk_costs_no_checkpoint_that_is_there(
     checkpoints = make(keep=1)
     checkpoints.save(5, some_checkpoint(5))
     monkeypatch.setattr(checkpoints_module.np, "savez", full)
-    checkpoints.save(6, some_checkpoint(6))
+    assert not checkpoints.save(6, some_checkpoint(6))
     assert "No checkpoint of step 6 could be written" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000005.npz"]
+
+
+def test_what_is_later_than_where_a_training_goes_on_is_removed(
+    make: Callable[..., Checkpoints], tmp_path: Path
+) -> None:
+    checkpoints = make(keep=1)
+    checkpoints.save(90, some_checkpoint(90))
+    (tmp_path / "checkpoints/step-00000100.npz").write_bytes(b"cut short")
+    checkpoints.go_on_from(90)
+    assert checkpoints.save(92, some_checkpoint(92))
+    assert [path.name for path in checkpoint_files(tmp_path / "checkpoints")] == ["step-00000092.npz"]
+
+
+def test_one_is_due_with_the_first_evaluation_unless_none_is_wished_for(make: Callable[..., Checkpoints]) -> None:
+    checkpoints = make()
+    assert not checkpoints.due(3)
+    assert checkpoints.due(3, evaluated=True)
+    checkpoints.save(3, some_checkpoint(3))
+    assert not checkpoints.due(4, evaluated=True)
+    assert not make(minutes=0).due(3, evaluated=True)
 
 
 def test_one_is_due_by_steps_or_by_the_clock(make: Callable[..., Checkpoints], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +194,21 @@ def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
     assert re.search(expected, caplog.text)
     assert [record["step"] for record in state.history] == [2, 4, 6, 8, 10]
     assert all(np.isfinite(each).all() for each in trainer.model.get_weights())
+
+
+def test_after_a_return_the_saved_weights_are_those_that_the_state_tells_of(
+    prepare: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The best ones of steps that were taken again are no longer saved, even if none after them is better."""
+    prepared, saved = prepare(*SETTINGS, "training.rollback=true", "training.learning_rate=0.02"), []
+    trainer = prepared.trainer(
+        callbacks=[Spoil(7, 1, np.nan)],
+        checkpoints=Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=5)),
+        save_best=lambda model: saved.append([np.copy(weights) for weights in model.get_weights()]),
+    )
+    prepared.fit(trainer)
+    for last, weights in zip(saved[-1], trainer.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(last, weights)
 
 
 def test_a_training_that_always_breaks_down_ends_with_the_rows_named(

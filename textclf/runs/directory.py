@@ -17,15 +17,17 @@ from textclf.evaluation.scores import Scores
 from textclf.models.base import TextModel
 from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
-from textclf.runs.lock import is_locked
+from textclf.runs.lock import INSIDE, is_locked
 from textclf.text.inputs import as_bytes
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.tokenizer import TOKENIZER_FILES, Tokenizer
 from textclf.training.prediction import Predictor
 from textclf.writing import UNFINISHED
 
 CONFIG_FILE, LABELS_FILE, MODEL_FILE, SCORES_FILE = "config.yaml", "labels.json", "model.keras", "scores.json"
 REPORT_FILE, BAD_ROWS_FILE = "report.html", "bad_rows.jsonl"
 PLOTS_FOLDER, LOGS_FOLDER, CHECKPOINTS_FOLDER = "plots", "logs", "checkpoints"
+BEGUN = {CONFIG_FILE, LABELS_FILE, *TOKENIZER_FILES, BAD_ROWS_FILE, LOGS_FOLDER, CHECKPOINTS_FOLDER, INSIDE}
+"""What a run that was just begun can hold."""
 
 
 @dataclass(frozen=True)

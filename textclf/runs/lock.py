@@ -1,24 +1,25 @@
-"""One writer to a directory: a lock file that names its owner."""
+"""One writer to a directory: a lock that the system drops with the process that holds it."""
 
+import contextlib
 import os
 import platform
 import weakref
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from textclf.errors import RunError
 
 INSIDE = ".textclf-lock"
 
-_held: set[Path] = set()
-
 
 class DirectoryLock:
-    """The sole right to write a directory, by a file that is made only if it is not there.
+    """The sole right to write a directory, by a lock on a file that names its owner.
 
-    It lies beside the directory, as `.<name>.lock`, so that it stays when the directory is moved; inside, as
-    `.textclf-lock`, where nothing may be made beside it (then nothing can be moved either). It is released by
-    `release`, with the object, or with the interpreter; one whose process was killed on this machine does not
-    count.
+    The file lies beside the directory, as `.<name>.lock`, so that it stays when the directory is moved; inside, as
+    `.textclf-lock`, where nothing may be made beside it (then nothing can be moved either). The lock is released by
+    `release`, with the object, or with the process, however that ends and on whatever machine: a file that is left
+    behind locks nothing.
 
     Args:
         directory: What is locked, absolute and without links.
@@ -30,11 +31,12 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         """Take the lock."""
         try:
-            self.path = _take(_beside(directory), directory)
+            lock = _take(_beside(directory), directory)
         except PermissionError:
             directory.mkdir(exist_ok=True)
-            self.path = _take(directory / INSIDE, directory)
-        self._finalizer = weakref.finalize(self, _release, self.path, os.getpid())
+            lock = _take(directory / INSIDE, directory)
+        self.path = Path(lock.lock_file)
+        self._finalizer = weakref.finalize(self, _release, lock, os.getpid())
 
     def release(self) -> None:
         """Let others write; a second call does nothing."""
@@ -43,85 +45,48 @@ class DirectoryLock:
 
 def is_locked(directory: Path) -> bool:
     """Return whether somebody writes a directory; it is absolute and without links."""
-    paths = (_beside(directory), directory / INSIDE)
-    return any(path.exists() and not _is_stale(_read(path), path) for path in paths)
+    return any(path.exists() and _is_held(path) for path in (_beside(directory), directory / INSIDE))
 
 
 def _beside(directory: Path) -> Path:
     return directory.parent / f".{directory.name}.lock"
 
 
-def _take(path: Path, directory: Path) -> Path:
-    content = f"{os.getpid()} {platform.node()}"
-    if path.exists():
-        _remove_if_stale(path, directory)
+def _take(path: Path, directory: Path) -> FileLock:
+    lock = FileLock(path, thread_local=False)
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
+        lock.acquire(blocking=False)
+    except Timeout:
         raise _taken(path, directory) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content)
-    _held.add(path)
-    return path
+    with contextlib.suppress(OSError):  # a label for people; Windows lets nobody write what is locked
+        path.write_text(f"{os.getpid()} {platform.node()}", encoding="utf-8")
+    return lock
 
 
-def _remove_if_stale(path: Path, directory: Path) -> None:
-    """Remove the lock of a process that is no more.
-
-    Renaming it first gives it to one process only, should several find it at a time.
-    """
-    content = _read(path)
-    if not _is_stale(content, path):
-        raise _taken(path, directory)
-    mine = path.with_name(f"{path.name}.{os.getpid()}")
+def _is_held(path: Path) -> bool:
+    lock = FileLock(path, thread_local=False)
     try:
-        path.rename(mine)
-    except FileNotFoundError:
-        return
-    if _read(mine) != content:  # another process was quicker, and this is its own lock
-        mine.rename(path)
-        raise _taken(path, directory)
-    mine.unlink()
-
-
-def _is_stale(content: str, path: Path) -> bool:
-    number, _, host = content.partition(" ")
-    if not number.isdecimal() or host != platform.node():
-        return False
-    if int(number) == os.getpid():
-        return path not in _held  # in a container that starts again, processes have the numbers of the last time
-    return not _is_alive(int(number))
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # there, signal 0 is Ctrl-C
+        lock.acquire(blocking=False)
+    except Timeout:
         return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+    except OSError:  # it is not ours to open, so neither to write
         return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
+    lock.release()
+    return False
 
 
 def _taken(path: Path, directory: Path) -> RunError:
-    number, _, host = _read(path).partition(" ")
+    try:
+        number, _, host = path.read_text(encoding="utf-8", errors="replace").partition(" ")
+    except OSError:
+        number = host = ""
     owner = f"process {number} on {host}" if host else "another process"
-    return RunError(
-        f"'{directory}' is being written by {owner}. Choose another --run, or wait for it. "
-        f"If no such process runs any more, delete '{path}'."
-    )
+    return RunError(f"'{directory}' is being written by {owner}. Choose another --run, or wait for it.")
 
 
-def _release(path: Path, owner: int) -> None:
-    if os.getpid() == owner:  # a forked process has the object, but not the lock
-        _held.discard(path)
-        path.unlink(missing_ok=True)
+def _release(lock: FileLock, owner: int) -> None:
+    if os.getpid() != owner:  # a forked process has the object, but not the lock
+        return
+    with contextlib.suppress(OSError):  # whoever waits for a file that is gone opens a new one
+        Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()

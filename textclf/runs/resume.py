@@ -8,7 +8,16 @@ from typing import Any, Literal, TypeAlias
 from textclf.config import Config, dump_config, load_config, notation
 from textclf.config.run import MAY_CHANGE
 from textclf.errors import ConfigError, RunError
-from textclf.runs.directory import CHECKPOINTS_FOLDER, CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
+from textclf.runs.directory import (
+    BEGUN,
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    LABELS_FILE,
+    MODEL_FILE,
+    SCORES_FILE,
+    is_run,
+)
+from textclf.text.tokenizer import VOCABULARY_FILE
 from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.writing import UNFINISHED
 
@@ -21,6 +30,17 @@ def is_unfinished(path: Path) -> bool:
     """Return whether a run stands at a path that was ended before it had its scores, or even its config."""
     begun = is_run(path) or (path / (UNFINISHED + LABELS_FILE)).is_file()
     return begun and not (path / SCORES_FILE).is_file()
+
+
+def can_begin_anew(path: Path) -> bool:
+    """Return whether nothing is lost if an unfinished run is trained from the beginning, in its place.
+
+    It has neither weights nor anything that a run does not write itself. Config and labels alone may be somebody's own.
+    """
+    ours = any((path / name).is_file() for name in (VOCABULARY_FILE, UNFINISHED + LABELS_FILE))
+    if not is_unfinished(path) or not ours or (path / MODEL_FILE).is_file():
+        return False
+    return all(entry.name in BEGUN or entry.name.startswith(UNFINISHED) for entry in path.iterdir())
 
 
 def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | None:
@@ -43,7 +63,7 @@ def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | 
         checkpoint = Checkpoints(path / CHECKPOINTS_FOLDER, config.checkpoints).newest()
     if checkpoint is not None:
         logger.warning("The run '%s' goes on after step %d.", path, checkpoint.state["step"])
-    elif is_unfinished(path) and resume == "auto":
+    elif can_begin_anew(path) and resume == "auto":
         logger.warning("The run '%s' was ended before its first checkpoint; it begins anew.", path)
     if checkpoint is None and resume == "must":
         why = "it is finished" if (path / SCORES_FILE).is_file() else "it has no checkpoint"

@@ -13,12 +13,13 @@ import tensorflow as tf
 
 from textclf.config import Config
 from textclf.data import Corpus, load_corpus, problems
+from textclf.errors import RunError
 from textclf.evaluation import write_report
 from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.runs.resume import Resume, check_data, find_checkpoint, is_unfinished
+from textclf.runs.resume import Resume, can_begin_anew, check_data, find_checkpoint
 from textclf.runs.writer import RunWriter
 from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
@@ -76,6 +77,8 @@ def train(
         >>> train(config, "runs/demo").scores("test").accuracy > 0.7
         True
     """
+    if force and resume == "must":
+        raise RunError("--force, which begins anew, and --resume must, which may only go on, exclude each other.")
     started = time.perf_counter()
     path = Path(run_dir) if run_dir is not None else Path("runs") / config.name
     strategy = make_strategy(config.compute)
@@ -83,7 +86,7 @@ def train(
         # First of all: who has minutes of data to read hears at once that there is a run already.
         checkpoint = None if force else find_checkpoint(path, config, resume)
         if is_chief(strategy):
-            anew = checkpoint is None and resume == "auto" and is_unfinished(path)
+            anew = checkpoint is None and resume == "auto" and can_begin_anew(path)
             writer = stack.enter_context(RunWriter(path, force or anew, going_on=checkpoint is not None))
         else:  # the other workers compute what the chief does, and what they write is of no use
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
@@ -237,7 +240,9 @@ def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
     elif (directory / SCORES_FILE).is_file():
         _say_no_report(writer, config, "training ended before it")
     elif checkpoint_files(directory / CHECKPOINTS_FOLDER):
-        logger.warning("The run '%s' has a checkpoint: the same command goes on from there.", writer.path)
+        logger.warning(
+            "The run '%s' has a checkpoint: the same command, without --force, goes on from there.", writer.path
+        )
     elif (directory / MODEL_FILE).is_file():
         logger.warning(
             "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.",

@@ -70,6 +70,7 @@ class RunWriter:
                 self._clear(force)
             self._made_directory = not self.directory.exists()
             self.directory.mkdir(exist_ok=True)
+            self._sweep()
         except BaseException:
             self._put_back()
             self.close()
@@ -110,6 +111,14 @@ class RunWriter:
             self._set_aside()
         except OSError as error:
             raise RunError(f"'{self.path}' cannot be replaced: {error}. Choose another --run.") from error
+
+    def _sweep(self) -> None:
+        """Remove what a process that was killed had not written to its end."""
+        for left in self.directory.glob(f"{UNFINISHED}*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
 
     def _entries(self) -> set[str]:
         if not self.directory.exists():

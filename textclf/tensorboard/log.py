@@ -13,6 +13,7 @@ from textclf.training.memory import peak_megabytes
 
 # TensorBoard keeps ten images of a tag, and each takes half a second to draw.
 MOST_IMAGES = 10
+_OF_AN_EVALUATION = {"learning_rate", "examples_per_second", "tokens_per_second", "padding", "waiting"}
 _STEP_TAGS = ("train/loss", "train/gradient_norm")
 
 
@@ -46,7 +47,6 @@ class TensorBoardLog(keras.callbacks.Callback):
         if self._state.step < self._last:
             self._writer.close()
             self._open()
-        self._last = self._state.step
 
     def flush(self) -> None:
         """Put everything on the disk; called before a checkpoint."""
@@ -60,6 +60,7 @@ class TensorBoardLog(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Write a step's loss and gradient norm."""
         del batch
+        self._last = self._state.step
         if self._state.step % self._every or not logs:
             return
         with self._writer.as_default(step=self._state.step):
@@ -71,7 +72,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         del logs
         record, scores = self._state.history[-1], self._trainer.dev_scores
         with self._writer.as_default(step=record["step"]):
-            for name in ("learning_rate", "examples_per_second", "tokens_per_second", "padding", "waiting"):
+            for name in sorted(_OF_AN_EVALUATION & record.keys()):
                 tf.summary.scalar(f"train/{name}", record[name])
             tf.summary.scalar("train/mean_loss", record["train_loss"])
             peak = peak_megabytes()

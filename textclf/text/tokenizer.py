@@ -8,7 +8,8 @@ import tensorflow as tf
 from textclf.text.splitting import in_batches
 from textclf.text.vocabulary import PADDING_ID
 
-VOCABULARY_FILE = "vocabulary.txt"
+VOCABULARY_FILE, WORDPIECE_FILE = TOKENIZER_FILES = "vocabulary.txt", "wordpiece.json"
+"""What a tokenizer may write into a run's directory."""
 
 
 class Tokenizer(tf.Module):
@@ -34,7 +35,7 @@ class Tokenizer(tf.Module):
         raise NotImplementedError
 
     def save(self, directory: Path) -> None:
-        """Write what `load` of the same class reads, the vocabulary as `vocabulary.txt`, into a directory."""
+        """Write what `load` of the same class reads, files of `TOKENIZER_FILES`, into a directory."""
         raise NotImplementedError
 
     def __call__(self, texts: tf.Tensor) -> tf.Tensor:

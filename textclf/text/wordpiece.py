@@ -11,13 +11,12 @@ import tensorflow_text as tf_text
 
 from textclf.errors import ConfigError, RunError, listing
 from textclf.text.splitting import in_batches
-from textclf.text.tokenizer import VOCABULARY_FILE, Tokenizer
+from textclf.text.tokenizer import VOCABULARY_FILE, WORDPIECE_FILE, Tokenizer
 from textclf.text.vocabulary import PADDING_ID, UNKNOWN, read_run_file, save_vocabulary
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
 from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, check_wordpieces, learn_wordpieces
 
 KEEP = ("head", "head+tail")
-SETTINGS_FILE = "wordpiece.json"
 
 # The op counts bytes where BERT counts characters. Three bytes a character suit Thai, Korean and Devanagari; ASCII
 # words, which would pass with three times the characters, are put down as unknown before it by their own rule.
@@ -98,14 +97,14 @@ class WordPieceTokenizer(Tokenizer):
             check_wordpieces(vocabulary)
         except ConfigError as error:
             raise RunError(f"The vocabulary '{directory / VOCABULARY_FILE}' is damaged. {error}") from None
-        lowercase = _read_lowercase(directory / SETTINGS_FILE)
+        lowercase = _read_lowercase(directory / WORDPIECE_FILE)
         return cls(vocabulary, lowercase=lowercase, max_tokens=max_tokens, keep=keep)
 
     def save(self, directory: Path) -> None:
         """Write the vocabulary and whether it is lower case into a directory."""
         save_vocabulary(self.vocabulary, directory / VOCABULARY_FILE)
         settings = json.dumps({"lowercase": self.lowercase})
-        (directory / SETTINGS_FILE).write_text(f"{settings}\n", encoding="utf-8", newline="\n")
+        (directory / WORDPIECE_FILE).write_text(f"{settings}\n", encoding="utf-8", newline="\n")
 
     def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
         """Return ids padded to the longest text of the batch, int32[batch, time].

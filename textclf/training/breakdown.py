@@ -32,12 +32,13 @@ class LossWatch:
 
     Args:
         num_classes: Classes that a guess would choose between.
+        heaviest: The highest weight of a row's loss; one such row can be all of a batch.
         skips: Whether a step with a gradient that is not finite is left out on purpose, as with a loss scale.
     """
 
-    def __init__(self, num_classes: int, skips: bool) -> None:
+    def __init__(self, num_classes: int, heaviest: float, skips: bool) -> None:
         """Begin with no steps."""
-        self._highest = _TIMES_A_GUESS * math.log(max(num_classes, 2))
+        self._highest = _TIMES_A_GUESS * math.log(max(num_classes, 2)) * max(heaviest, 1.0)
         self._skips = skips
         self.forget()
 

@@ -1,5 +1,6 @@
 """Checkpoints on disk: whole or not there, checked when they are read."""
 
+import contextlib
 import json
 import logging
 import time
@@ -51,14 +52,18 @@ class Checkpoints:
         self._written = time.monotonic()
         self._step = 0
 
-    def due(self, step: int) -> bool:
-        """Return whether it is time to write one after so many steps."""
+    def due(self, step: int, evaluated: bool = False) -> bool:
+        """Return whether it is time to write one after so many steps.
+
+        The first is due with the first evaluation, so that whatever has a model can be gone on with.
+        """
         by_clock = self._config.minutes and time.monotonic() - self._written >= 60 * self._config.minutes
         by_steps = self._config.steps and step - self._step >= self._config.steps
-        return bool(by_clock or by_steps)
+        first = evaluated and not self._step and (self._config.minutes or self._config.steps)
+        return bool(by_clock or by_steps or first)
 
-    def save(self, step: int, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, then remove those that are more than are kept.
+    def save(self, step: int, checkpoint: Checkpoint) -> bool:
+        """Write a checkpoint, then remove those that are more than are kept; return whether it could be written.
 
         If the disk is full, that is a warning in the log: the older ones stay, and the training goes on.
         """
@@ -66,7 +71,7 @@ class Checkpoints:
         state = np.frombuffer(json.dumps(self._facts | checkpoint.state).encode(), np.uint8)
         try:
             self._directory.mkdir(exist_ok=True)
-            with replacing(self._directory / f"step-{step:08}.npz") as unfinished, unfinished.open("wb") as file:
+            with replacing(self._directory / _name(step)) as unfinished, unfinished.open("wb") as file:
                 arrays: dict[str, Any] = {_STATE: state, **checkpoint.arrays}
                 np.savez(file, allow_pickle=False, **arrays)
             surplus = checkpoint_files(self._directory)[self._config.keep :]
@@ -76,6 +81,17 @@ class Checkpoints:
             logger.warning(
                 "No checkpoint of step %d could be written to '%s': %s.", step, self._directory, refusal(error)
             )
+            with contextlib.suppress(OSError):
+                self._directory.rmdir()  # unless there are older ones
+            return False
+        return True
+
+    def go_on_from(self, step: int) -> None:
+        """Count from a step, and remove the checkpoints of later ones: damaged, or of steps that are taken again."""
+        self._step = step
+        for path in checkpoint_files(self._directory):
+            if path.name > _name(step):
+                path.unlink()
 
     def newest(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole; None if there is none. One that is not is a warning in the log.
@@ -90,7 +106,6 @@ class Checkpoints:
             except _BROKEN as error:
                 logger.warning("The checkpoint '%s' is damaged (%s); an older one is taken.", path, refusal(error))
                 continue
-            self._step = checkpoint.state["step"]
             return checkpoint
         if files:
             raise RunError(f"No checkpoint in '{self._directory}' can be read. Begin anew with --force.")
@@ -100,6 +115,10 @@ class Checkpoints:
 def checkpoint_files(directory: Path) -> list[Path]:
     """Return the checkpoints of a folder, the newest first."""
     return sorted(directory.glob("step-*.npz"), reverse=True)
+
+
+def _name(step: int) -> str:
+    return f"step-{step:08}.npz"
 
 
 def _read(path: Path) -> Checkpoint:

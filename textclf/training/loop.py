@@ -105,10 +105,11 @@ class Trainer:
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
             state.interrupted = True
             if self._kept.best_weights is None:
-                self._evaluate(dev, callbacks)
+                self._evaluate_what_there_is(dev, callbacks)
         self.model.set_weights(self._kept.best_weights)
-        if state.interrupted:
-            self._save_best(self.model)  # Ctrl-C may have come while it was written
+        if state.interrupted or state.rollbacks or resume is not None:
+            # Ctrl-C may have come while they were written, or they are of steps that were taken again.
+            self._save_best(self.model)
         callbacks.on_train_end(self._logs())
         # A callback may have set other weights than are saved, as EarlyStopping(restore_best_weights=True) does.
         self.model.set_weights(self._kept.best_weights)
@@ -127,7 +128,9 @@ class Trainer:
             self._step = TrainStep(self.model, self.optimizer, self.task, self.config)
         self.model.optimizer = self.optimizer  # where Keras' callbacks look for it
         self.model.stop_training = False
-        self._watch = LossWatch(len(self.labels), skips=self._step.loss_scale is not None)
+        self._watch = LossWatch(
+            len(self.labels), float(self._row_weights.max()), skips=self._step.loss_scale is not None
+        )
         self._kept = Safekeeping(
             self.model,
             self.optimizer,
@@ -175,7 +178,8 @@ class Trainer:
             evaluated = bool(state.history) and state.history[-1]["epoch"] == state.epoch + 1
             logs = self._logs() if evaluated else {}
             callbacks.on_epoch_end(state.epoch, logs | {"loss": float(self._losses["epoch"])})
-            state.epoch, state.batch = state.epoch + 1, 0
+            if state.batch == len(batches):  # and not stopped in the middle
+                state.epoch, state.batch = state.epoch + 1, 0
         if not state.history or state.history[-1]["step"] < state.step:
             self._evaluate(dev, callbacks)
 
@@ -221,6 +225,12 @@ class Trainer:
             callbacks.on_train_batch_end(state.batch - 1, {"loss": loss, "gradient_norm": norm})
         self._watch.add(losses, norms, plan.batches[chosen], state.step)
 
+    def _evaluate_what_there_is(self, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
+        try:
+            self._evaluate(dev, callbacks)
+        except BreakdownError as breakdown:
+            raise self._kept.refusal(breakdown) from breakdown
+
     def _open_window(self) -> None:
         self._losses["window"] = MeanLoss()
         self.meter.start()
@@ -258,13 +268,14 @@ class Trainer:
                 flush()
         written = self._kept.write()
         if self._terminated:
-            kept = " A checkpoint is written: the same command goes on from there." if written else ""
+            again = "the same command, without --force, goes on from there"
+            kept = f" A checkpoint is written: {again}." if written else " No checkpoint could be written."
             raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}.{kept}")
 
     def _record(self, outcome: Outcome, speed: dict[str, float]) -> dict[str, Any]:
         """Return the record of an evaluation and of the steps before it."""
         return {
-            "epoch": min(self.state.epoch, self.config.training.epochs - 1) + 1,
+            "epoch": self.state.epoch + (self.state.batch > 0 or not self.state.step),
             "step": self.state.step,
             "train_loss": float(self._losses["window"]),
             "dev_loss": outcome.loss,

@@ -21,13 +21,14 @@ class Meter:
 
     def to_json(self) -> dict[str, float]:
         """Return what was counted since the start, for a checkpoint."""
-        return self._counts | {"seconds": self.seconds}
+        return self._counts | {"seconds": self.seconds, "waited": self._waited, "timed_steps": self._timed_steps}
 
     def go_on(self, counted: dict[str, float]) -> None:
         """Count on from what `to_json` has given, as if the time since had not passed."""
         self.start()
         self._counts = {name: int(counted[name]) for name in self._counts}
         self._begun -= counted["seconds"]
+        self._waited, self._timed_steps = counted["waited"], int(counted["timed_steps"])
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -48,13 +49,15 @@ class Meter:
         return time.perf_counter() - self._begun
 
     def read(self) -> dict[str, float]:
-        """Return what was measured: seconds, texts and tokens a second, the shares of padding and of waiting."""
+        """Return what was measured: seconds, texts and tokens a second, the shares of padding and of waiting.
+
+        Calls of several steps fetch their batches inside: then nobody sees how long they waited, and it is left out.
+        """
         seconds, counts = max(self.seconds, 1e-9), self._counts
-        return {
+        waiting = {"waiting": self._waited / seconds} if self._timed_steps == counts["steps"] else {}
+        return waiting | {
             "seconds": seconds,
             "examples_per_second": counts["texts"] / seconds,
             "tokens_per_second": counts["tokens"] / seconds,
             "padding": 1.0 - counts["tokens"] / max(counts["cells"], 1),
-            # Calls of several steps fetch their batches inside: their waiting is not seen.
-            "waiting": self._waited / seconds * counts["steps"] / max(self._timed_steps, 1),
         }

@@ -43,7 +43,15 @@ class ProgressBar(keras.callbacks.Callback):
         """Start the epoch's bar; where there is no terminal only the lines of the evaluations are written."""
         del logs
         title = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = tqdm(total=self.params["steps"], desc=title, unit=" steps", leave=False, disable=None)
+        self._close()
+        self._bar = tqdm(
+            total=self.params["steps"],
+            initial=self._state.batch,  # not 0 where a training goes on, or back
+            desc=title,
+            unit=" steps",
+            leave=False,
+            disable=None,
+        )
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Move the bar; the loss is read now and then, since reading waits for the device."""
@@ -68,10 +76,13 @@ class ProgressBar(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away."""
         del epoch, logs
-        self._bar.close()
+        self._close()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Take the bar away after an interruption too."""
         del logs
+        self._close()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()

@@ -70,18 +70,18 @@ class Safekeeping:
         if resume is not None:
             self.put_back(resume)
             self._state.seconds = resume.state["seconds"]
+            if self._checkpoints is not None:
+                self._checkpoints.go_on_from(self._state.step)
         elif self._config.training.rollback:
             self._start = self.take()
 
     def due(self) -> bool:
         """Return whether it is time to write a checkpoint."""
-        return self._checkpoints is not None and self._checkpoints.due(self._state.step)
+        return self._checkpoints is not None and self._checkpoints.due(self._state.step, bool(self._state.history))
 
     def write(self) -> bool:
-        """Write a checkpoint; return whether there is a place for one."""
-        if self._checkpoints is not None:
-            self._checkpoints.save(self._state.step, self.take())
-        return self._checkpoints is not None
+        """Write a checkpoint; return whether it was written: there is a place for one, and room."""
+        return self._checkpoints is not None and self._checkpoints.save(self._state.step, self.take())
 
     def take(self) -> Checkpoint:
         """Return everything that the next step depends on."""
@@ -127,20 +127,23 @@ class Safekeeping:
         found = self._checkpoints.newest() if wished and self._checkpoints is not None else None
         checkpoint = found or self._start
         if checkpoint is None or rollbacks == _MOST_ROLLBACKS:
-            raise RunError(self._words_for(breakdown)) from breakdown
+            raise self.refusal(breakdown) from breakdown
         factor = state.rate_factor * _ROLLBACK_RATE
         self.put_back(checkpoint)
         state.rollbacks, state.rate_factor = rollbacks + 1, factor
         self._optimizer.rate_factor.assign(factor)  # that of the checkpoint may be of before another return
+        if self._checkpoints is not None:
+            self._checkpoints.go_on_from(state.step)
         logger.warning("%s: going back to step %d, with %g times the rate.", breakdown, state.step, factor)
 
-    def _words_for(self, breakdown: BreakdownError) -> str:
+    def refusal(self, breakdown: BreakdownError) -> RunError:
+        """Return the error that a training ends with which cannot go back."""
         training = self._config.training
         rows = f" Its batch held {self._name_rows(breakdown.rows)}." if len(breakdown.rows) else ""
         kept = "The best weights before that are kept." if self.best_weights else "No weights were kept."
         often = f" after {self._state.rollbacks} returns to a checkpoint" if self._state.rollbacks else ""
         other = "" if training.rollback else ", or let training.rollback=true try"
-        return (
+        return RunError(
             f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
             f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}. {kept}"
         )
