@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from textclf.config import CheckpointsConfig
 from textclf.evaluation.scores import SCORES
 from textclf.runs.directory import Run
 from textclf.tensorboard.log import TensorBoardLog
@@ -45,6 +48,44 @@ def test_the_loss_of_steps_is_logged_every_so_many(
     prepared.fit(trainer)
     found = read_events(tmp_path)
     assert list(found["train/loss"]) == list(found["train/gradient_norm"]) == [2, 4, 6]
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_full_disk_costs_points_and_no_training(
+    prepare: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise tf.errors.OutOfRangeError(None, None, "Failed to flush 11 events: No space left on device")
+
+    monkeypatch.setattr("textclf.tensorboard.log.tf.summary.scalar", full)
+    prepared = prepare("training.evaluate_every=1")
+    trainer = prepared.trainer()
+    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=1))
+    assert prepared.fit(trainer).step == 6
+    (record,) = [record for record in caplog.records if "TensorBoard" in record.message]
+    assert record.message.endswith("are not whole: No space left on device")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_a_return_by_one_step_doubles_no_point(
+    prepare: Callable[..., Any], tmp_path: Path, read_events: ReadEvents
+) -> None:
+    prepared = prepare("training.rollback=true", "training.epochs=3")
+    trainer = prepared.trainer(checkpoints=Checkpoints(tmp_path / "checkpoints", CheckpointsConfig(minutes=0, steps=1)))
+    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=1))
+    spoilt = []
+
+    def spoil(batch: int, logs: Any = None) -> None:
+        del batch, logs
+        if trainer.state.step == 4 and not spoilt:
+            spoilt.append(trainer.state.step)
+            trainer.model.set_weights([np.full_like(each, np.nan) for each in trainer.model.get_weights()])
+
+    trainer.callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_begin=spoil))
+    assert prepared.fit(trainer).rollbacks == 1
+    found = read_events(tmp_path)  # it refuses two points of a tag at a step
+    assert list(found["train/loss"]) == list(range(1, 10))
+    assert np.isfinite(list(found["train/loss"].values())).all()
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -74,7 +74,7 @@ def test_a_run_is_a_row_among_others(name: str, request: pytest.FixtureRequest, 
     (start,) = [content.session_start_info for content in contents if content.HasField("session_start_info")]
     values = {name: getattr(value, value.WhichOneof("kind")) for name, value in start.hparams.items()}
     assert values == compared_fields(run.config) | {"data": run.results["data_fingerprint"][:12]}
-    assert start.group_name == run.path.name
+    assert start.group_name.startswith(f"{run.path.name} ")
 
 
 def test_what_is_compared_is_what_somebody_chose(tiny_config: MakeConfig) -> None:

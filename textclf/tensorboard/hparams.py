@@ -1,5 +1,6 @@
 """A run as a row of TensorBoard's HParams tab: what was set, and what came of it."""
 
+import hashlib
 import json
 import shutil
 import time
@@ -27,7 +28,7 @@ def write_hparams(logs: Path, name: str, values: Values, metrics: dict[str, floa
 
     Args:
         logs: The run's folder for TensorBoard.
-        name: What the row is called; of sessions of one name there is one row.
+        name: What the row is called, with a few characters that tell the folder.
         values: Booleans, numbers and strings by the name of their column.
         metrics: Numbers by tag.
         seconds: How long the training took until now.
@@ -52,10 +53,12 @@ def write_session(
         started: When it began, in seconds since 1970.
         success: Whether it came to an end.
     """
+    # Sessions of one name share a row: runs of one name in two folders are two.
+    place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
     status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=0):
-        hparams_api.hparams(values, trial_id=name, start_time_secs=started)
+        hparams_api.hparams(values, trial_id=f"{name} {place}", start_time_secs=started)
         for tag, value in metrics.items():
             tf.summary.scalar(tag, value)
         end = session_end_pb(status, time.time())

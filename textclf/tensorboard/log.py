@@ -1,15 +1,21 @@
 """What TensorBoard shows of a training while it goes on, as an ordinary Keras callback."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from textclf.errors import refusal
 from textclf.tensorboard.event_files import cut_back
 from textclf.tensorboard.events import write_confusion_matrix, write_scores
 from textclf.training.loop import Trainer
 from textclf.training.memory import peak_megabytes
+
+logger = logging.getLogger(__name__)
 
 # TensorBoard keeps ten images of a tag, and each takes half a second to draw.
 MOST_IMAGES = 10
@@ -30,11 +36,14 @@ class TensorBoardLog(keras.callbacks.Callback):
         every: Steps between two points of a step's scalars.
     """
 
+    reads_tensors = True
+
     def __init__(self, directory: Path, trainer: Trainer, every: int = 10) -> None:
         """Keep the parts; the files are opened when training begins."""
         super().__init__()
         self._directory, self._trainer, self._state, self._every = directory, trainer, trainer.state, every
         self._last = -1
+        self._failed = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open a file."""
@@ -45,12 +54,24 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Take back what was written of steps that are taken again."""
         del batch, logs
         if self._state.step < self._last:
-            self._writer.close()
-            self._open()
+            with self._forgiving():
+                self._writer.close()
+                self._open()
 
     def flush(self) -> None:
         """Put everything on the disk; called before a checkpoint."""
-        self._writer.flush()
+        with self._forgiving():
+            self._writer.flush()
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """Let a training go on without TensorBoard's files if the disk is full."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            if not self._failed:
+                logger.warning("TensorBoard's files in '%s' are not whole: %s", self._directory, refusal(error))
+            self._failed = True
 
     def _open(self) -> None:
         evaluated = self._state.history[-1]["step"] if self._state.history else 0
@@ -63,7 +84,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._last = self._state.step
         if self._state.step % self._every or not logs:
             return
-        with self._writer.as_default(step=self._state.step):
+        with self._forgiving(), self._writer.as_default(step=self._state.step):
             for tag in _STEP_TAGS:
                 tf.summary.scalar(tag, logs[tag.removeprefix("train/")])
 
@@ -71,7 +92,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Write an evaluation's record and scores."""
         del logs
         record, scores = self._state.history[-1], self._trainer.dev_scores
-        with self._writer.as_default(step=record["step"]):
+        with self._forgiving(), self._writer.as_default(step=record["step"]):
             for name in sorted(_OF_AN_EVALUATION & record.keys()):
                 tf.summary.scalar(f"train/{name}", record[name])
             tf.summary.scalar("train/mean_loss", record["train_loss"])
@@ -82,7 +103,7 @@ class TensorBoardLog(keras.callbacks.Callback):
                 write_scores("dev", scores, record["dev_loss"])
                 if self._draws():
                     write_confusion_matrix("dev", scores)
-        self._writer.flush()
+        self.flush()
 
     def _draws(self) -> bool:
         """Return whether this evaluation is a better one, and the first such in its tenth of the training.
@@ -99,7 +120,8 @@ class TensorBoardLog(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Close the writer."""
         del logs
-        self._writer.close()
+        with self._forgiving():
+            self._writer.close()
 
 
 def _better_steps(history: list[dict[str, Any]], monitor: str) -> list[int]:

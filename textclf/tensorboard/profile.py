@@ -20,6 +20,8 @@ class StepProfile(keras.callbacks.Callback):
         steps: The first and the last one, counted from 1.
     """
 
+    reads_tensors = True
+
     def __init__(self, directory: Path, state: TrainingState, steps: list[int]) -> None:
         """Keep the parts."""
         super().__init__()

@@ -15,6 +15,7 @@ from textclf.models.tasks import Task
 from textclf.text.batches import plan_epoch
 from textclf.training.batches import BatchPlan, Shares, choose_widths, make_batches, weigh_rows
 from textclf.training.breakdown import BreakdownError, LossWatch
+from textclf.training.callbacks import StepCallbacks
 from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.training.devices import distribute, local_replicas, losing_workers
 from textclf.training.interruption import TerminatedError, on_ctrl_c, on_sigterm
@@ -98,6 +99,7 @@ class Trainer:
         callbacks = keras.callbacks.CallbackList(self.callbacks, model=self.model)
         epochs, batch_size = self.config.training.epochs, self.config.training.batch_size
         callbacks.set_params({"epochs": epochs, "steps": -(-len(train) // batch_size), "verbose": 0})
+        self._told = StepCallbacks(self.callbacks)
         callbacks.on_train_begin()
         try:
             with losing_workers(), on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
@@ -195,20 +197,18 @@ class Trainer:
             count = min(self.config.compute.steps_per_call, len(plan) - done)
             if every:
                 count = min(count, every - state.step % every)
-            self._take_steps(iterator, plan, done, count, callbacks)
+            self._take_steps(iterator, plan, done, count)
             done += count
             if (state.step % every == 0) if every else (done == len(plan)):
                 self._evaluate(dev, callbacks)
                 self._open_window()
             self._write_down()
 
-    def _take_steps(
-        self, iterator: Iterator[Any], plan: BatchPlan, done: int, count: int, callbacks: keras.callbacks.CallbackList
-    ) -> None:
+    def _take_steps(self, iterator: Iterator[Any], plan: BatchPlan, done: int, count: int) -> None:
         """Take steps in one call, then tell the callbacks of each."""
         state, chosen = self.state, slice(done, done + count)
         if count == 1:
-            callbacks.on_train_batch_begin(state.batch)
+            self._told.begin(state.batch)
             with self.meter.waiting():
                 batch = next(iterator)
             losses, norms = (tf.reshape(value, [1]) for value in self._step(batch))
@@ -220,9 +220,9 @@ class Trainer:
             mean.add(losses, sizes)
         for loss, norm in zip(tf.unstack(losses), tf.unstack(norms), strict=True):
             if count > 1:
-                callbacks.on_train_batch_begin(state.batch)
+                self._told.begin(state.batch)
             state.step, state.batch = state.step + 1, state.batch + 1
-            callbacks.on_train_batch_end(state.batch - 1, {"loss": loss, "gradient_norm": norm})
+            self._told.end(state.batch - 1, loss, norm)
         self._watch.add(losses, norms, plan.batches[chosen], state.step)
 
     def _evaluate_what_there_is(self, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:

@@ -33,6 +33,8 @@ class ProgressBar(keras.callbacks.Callback):
         monitor: Name of the score that is shown.
     """
 
+    reads_tensors = True
+
     def __init__(self, state: TrainingState, monitor: str) -> None:
         """Wait for the training to begin."""
         super().__init__()

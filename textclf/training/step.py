@@ -45,9 +45,11 @@ class TrainStep:
         self._gradient = ShareGradient(model, task, config.training, compute.accumulate, compute.xla)
         self.loss_scale = LossScale() if compute.mixed_precision == "float16" else None
         # XLA makes one pass over the weights out of AdamW's dozen; their shapes never change, so it compiles
-        # once. Under replicas the optimizer meets the others, which no function inside the step can.
+        # once. Under replicas the optimizer meets the others, which no function inside the step can. On a GPU it needs
+        # tools that are not everywhere, so there only who asks for it gets it.
         dense = self._replicas == 1 and not config.training.lazy_embeddings
-        self._update = tf.function(self._clip_and_move, jit_compile=True) if dense else self._clip_and_move
+        compiled = dense and (compute.xla or not tf.config.list_logical_devices("GPU"))
+        self._update = tf.function(self._clip_and_move, jit_compile=True) if compiled else self._clip_and_move
         self._one: Any = None
 
     def expect(self, spec: Any) -> None:
