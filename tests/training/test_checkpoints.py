@@ -136,6 +136,19 @@ def uninterrupted(prepare: Callable[..., Any]) -> Any:
     return trainer
 
 
+def test_a_loss_scale_goes_on_where_it_was(prepare: Callable[..., Any], tmp_path: Path) -> None:
+    prepared = prepare(*SETTINGS, "compute.mixed_precision=float16")
+    checkpoints = Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=1))
+    stopped = prepared.trainer(callbacks=[StopAfter(3)], checkpoints=checkpoints)
+    with pytest.raises(MemoryError):
+        prepared.fit(stopped)
+    taken_up = prepared.trainer()
+    taken_up._prepare(prepared.splits["train"], checkpoints.newest())
+    for one, other in zip(taken_up._step.loss_scale.variables, stopped._step.loss_scale.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert int(taken_up._step.loss_scale.variables[1]) > 0
+
+
 @pytest.mark.parametrize("steps", range(1, 10))
 def test_stopped_after_any_step_and_taken_up_again_it_ends_alike_to_the_last_bit(
     prepare: Callable[..., Any], uninterrupted: Any, tmp_path: Path, steps: int

@@ -1,4 +1,4 @@
-"""The loss scale: halved at an overflow, doubled after long without one; a step that overflows moves nothing."""
+"""The loss scale: halved at an overflow, doubled after long without one. `test_step.py` has a step that overflows."""
 
 import tensorflow as tf
 

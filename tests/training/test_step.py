@@ -146,6 +146,23 @@ def test_a_weight_that_the_loss_does_not_depend_on_stays(new_model: Callable[[],
     np.testing.assert_allclose(model.head.kernel.numpy(), reference.head.kernel.numpy(), atol=1e-7)
 
 
+def test_a_step_that_overflows_moves_nothing(new_model: Callable[[], Any], batch: Batch) -> None:
+    model = new_model()
+    step = one_device(model, settings({"mixed_precision": "float16"}))
+    assert step.step.loss_scale is not None
+    step.step.loss_scale.variables[0].assign(3e38)
+    before = [np.copy(weights) for weights in model.get_weights()]
+    _, norm = step(*batch)
+    assert not np.isfinite(norm)
+    for weights, twin in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weights, twin)
+    assert int(step.step._optimizer.iterations) == 0
+    assert float(step.step.loss_scale()) < 3e37
+    _, norm = step(*batch)
+    assert np.isfinite(norm)
+    assert int(step.step._optimizer.iterations) == 1
+
+
 def test_many_trainings_in_one_process_are_traced_once_each_and_say_nothing(
     new_model: Callable[[], Any], batch: Batch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a training is computed on and how: scores depend on nothing here but for rounding."""
+"""What a training is computed on and how: scores depend on nothing here but for rounding and the masks of dropout."""
 
 import re
 from typing import Annotated, Literal
@@ -19,7 +19,8 @@ class ComputeConfig(Section):
     devices: Annotated[list[str], Field(min_length=1)] | None = None
     """Devices of this machine to use, such as [GPU:0, GPU:1]; null takes all GPUs, or else the CPU."""
     accumulate: PositiveInt = 1
-    """Parts of a batch that the gradient is computed of one after another, for less memory; the step is the same."""
+    """Parts of a batch that the gradient is computed of one after another, for less memory; the step is the same
+    but for the masks of dropout."""
     steps_per_call: PositiveInt = 1
     """Steps that TensorFlow takes before Python looks again; more of them are faster where steps are short."""
     mixed_precision: Literal["bfloat16", "float16"] | None = None
