@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import errno
 import importlib.util
 import random
 import warnings
@@ -73,6 +74,26 @@ class Prepared(NamedTuple):
     def fit(self, trainer: Any) -> Any:
         """Train on train and dev."""
         return trainer.fit(self.splits["train"], self.splits["dev"])
+
+
+class Failure(NamedTuple):
+    """What may go wrong while something is written, and how a warning says why."""
+
+    error: BaseException
+    reason: str
+
+
+@pytest.fixture(
+    params=[
+        Failure(OSError(errno.ENOSPC, "No space left on device"), "OSError: [Errno 28] No space left on device"),
+        Failure(ValueError("no font"), "ValueError: no font"),
+        Failure(KeyboardInterrupt(), "stopped by Ctrl-C"),
+    ],
+    ids=lambda failure: failure.reason,
+)
+def failure(request: pytest.FixtureRequest) -> Any:
+    """Each way in which writing may fail."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
