@@ -42,7 +42,7 @@ setup(
             "flatbuffers>=24",
             "huggingface-hub>=0.30",
             "kagglehub>=0.3.8",
-            "keras-hub>=0.20",
+            "keras-hub>=0.31",
             "safetensors>=0.4.5",
         ],
     },
