@@ -249,6 +249,16 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], wo
         Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | options})
 
 
+def test_windows_and_xla_exclude_each_other() -> None:
+    def make_config(**model: Any) -> Config:
+        return Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | model, "compute": {"xla": True}})
+
+    with pytest.raises(ConfigError, match=r"compute: xla and model\.long_texts=windows exclude each other: XLA"):
+        make_config(**LONG)
+    assert make_config(long_texts="head+tail").compute.xla
+    assert make_config(preset="x", encoder="frozen", long_texts="windows").compute.xla  # which nothing comes of
+
+
 def defaults_of(**options: Any) -> dict[str, Any]:
     config = Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | options})
     chosen = {name: getattr(config.training, name) for name in ("epochs", "learning_rate", "batch_size", "patience")}

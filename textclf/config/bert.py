@@ -76,6 +76,11 @@ class BertConfig(ModelOptions):
         """Whether the encoder is trained; if not, its features are computed once, and a regression is the head."""
         return self.encoder == "trained"
 
+    @property
+    def not_compilable(self) -> str | None:
+        """The choice of windows, if steps are taken with it: how many there are depends on the texts."""
+        return "model.long_texts=windows" if self.long_texts == "windows" and self.learns_in_steps else None
+
     def idle(self) -> set[str]:
         """Return the options that count nothing, such as the sizes of an encoder that a preset brings."""
         return {name for counts, _, names in self._conditions() if not counts for name in names}

@@ -47,6 +47,14 @@ class ModelOptions(Section):
         """Whether the training loop fits the model, as `training` says; if not, a solver does, in one go."""
         return True
 
+    @property
+    def not_compilable(self) -> str | None:
+        """The option, as `model.field=value`, with which XLA cannot compile the graph, or None.
+
+        That is one with which shapes in the graph follow from the texts, and not from the batch's shape alone.
+        """
+        return None
+
     def idle(self) -> set[str]:
         """Return the options that count nothing beside what the others say; a resolved config leaves them out."""
         return set()
