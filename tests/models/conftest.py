@@ -16,7 +16,6 @@ SIZES = {
     "num_heads": 2,
     "hidden_dim": 8,
     "intermediate_dim": 16,
-    "dropout": 0.3,
     "max_sequence_length": 16,
     "num_segments": 3,
 }

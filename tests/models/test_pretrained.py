@@ -144,6 +144,14 @@ def test_damaged_weights_are_refused(make_preset: Callable[..., str], weights: b
         load(find_pretrained(directory))
 
 
+@pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": []}', '{"weight_map": {}}'])
+def test_a_damaged_index_of_shards_is_refused(make_preset: Callable[..., str], index: str) -> None:
+    directory = make_preset()
+    (Path(directory) / "model.safetensors.index.json").write_text(index, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):
+        load(find_pretrained(directory))
+
+
 def test_weights_of_other_sizes_are_refused(make_preset: Callable[..., str], keras_directory: Path) -> None:
     for preset, size in ((make_preset(), "vocabulary_size"), (str(keras_directory), "hidden_dim")):
         with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):

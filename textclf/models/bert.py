@@ -109,7 +109,7 @@ class Bert(TextModel):
             model.freeze()
             return model
         found = find_pretrained(options.preset)
-        sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
+        sizes = found.backbone
         bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
         if options.freeze_layers >= sizes["num_layers"]:
             raise ConfigError(

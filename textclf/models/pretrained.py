@@ -20,6 +20,9 @@ ACTIVATIONS = {
     "gelu_approximate": functools.partial(keras.activations.gelu, approximate=True),
 }
 
+# What keras-hub, Keras and h5py raise of weights that are broken or others than they should be.
+_BROKEN = (AttributeError, KeyError, OSError, TypeError, UserWarning, ValueError)
+
 
 @dataclass(frozen=True)
 class Pretrained:
@@ -27,7 +30,7 @@ class Pretrained:
 
     Attributes:
         preset: What was asked for.
-        backbone: The arguments of `keras_hub.models.BertBackbone` but for `dtype` and `name`.
+        backbone: Sizes: the arguments of `keras_hub.models.BertBackbone` but for `dropout`, `dtype` and `name`.
         activation: That of the feed-forward layers, as the weights were trained: `gelu`, by the error function, or
             `gelu_approximate`, by tanh (both in Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415).
         vocabulary: The word pieces in the order of their ids.
@@ -60,7 +63,7 @@ class Pretrained:
                 _load_safetensors(backbone, directory)
             else:
                 _load_keras_weights(backbone, first_file(directory, KERAS_WEIGHTS))
-        except (safetensors.SafetensorError, KeyError, OSError, TypeError, UserWarning, ValueError) as error:
+        except (safetensors.SafetensorError, *_BROKEN) as error:
             hint = f" Hugging Face adds a new one:\n  {resave_command(directory)}" if "pooler" in str(error) else ""
             raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
 
