@@ -64,7 +64,10 @@ class Pretrained:
             else:
                 _load_keras_weights(backbone, first_file(directory, KERAS_WEIGHTS))
         except (safetensors.SafetensorError, *_BROKEN) as error:
-            hint = f" Hugging Face adds a new one:\n  {resave_command(directory)}" if "pooler" in str(error) else ""
+            way_out = (
+                f" Hugging Face adds one, in the new folder bert; name that as preset:\n  {resave_command(directory)}"
+            )
+            hint = way_out if "pooler" in str(error) else ""
             raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
 
 
