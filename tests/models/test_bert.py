@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from textclf.config import Config, dump_config, notation
 from textclf.config.bert import BertConfig
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, DataError
 from textclf.models.base import precision
 from textclf.models.bert import Bert
 from textclf.models.builder import load_model, save_model
@@ -72,6 +73,13 @@ def test_saved_and_loaded(options: dict[str, Any], tmp_path: Path) -> None:
     model = make(**options)
     save_model(model, tmp_path / "model.keras")
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras", "bert")(IDS), model(IDS))
+
+
+def test_a_model_whose_library_is_missing_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_model(make(), tmp_path / "model.keras")
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(DataError, match=r'^BERT needs `pip install "textclf\[bert\]"`'):
+        load_model(tmp_path / "model.keras", "bert")
 
 
 def test_windows_of_a_short_text_change_nothing() -> None:
