@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from textclf.config.domains import Choices, Range, SearchSpace
 from textclf.config.presets import local_directory
 from textclf.config.section import ModelOptions, NonNegativeInt, Portion, PositiveInt
-from textclf.config.training import TrainingConfig
 
 _FINE_TUNING, _LOW_RANK, _FROM_NOTHING = 1e-4, 1e-3, 5e-4
 _TOO_HIGH = 5e-4
@@ -130,16 +129,22 @@ class BertConfig(ModelOptions):
             "model.layer_decay": Choices((0.8, 0.9, 1.0)),
         }
 
-    def doubts(self, training: TrainingConfig) -> list[str]:
-        """Return a warning if the learning rate would shake the pretrained weights out."""
-        if not self.learns_in_steps or self.preset is None or self.lora_rank or training.learning_rate < _TOO_HIGH:
-            return super().doubts(training)
-        fields = self.defaults()["training"].items()
-        return [
-            f"training.learning_rate is {training.learning_rate}, with which pretrained weights are mostly forgotten. "
-            "If the config was written for another model, take what belongs to that out of its training section; this "
-            f"model's defaults are: {' '.join(f'--set training.{name}={value}' for name, value in fields)}"
-        ]
+    def unused_fields(self) -> dict[str, str]:
+        """Return also what words are made by: the word pieces are the preset's, or learnt by `model`'s own options."""
+        of_words = ("text.tokens", "text.min_count", "text.max_size")
+        return super().unused_fields() | dict.fromkeys(of_words, "BERT has word pieces of its own")
+
+    def doubts(self, config: Any) -> list[str]:
+        """Return also a warning if the learning rate would shake the pretrained weights out."""
+        found, rate = super().doubts(config), config.training.learning_rate
+        if self.learns_in_steps and self.preset is not None and not self.lora_rank and rate >= _TOO_HIGH:
+            fields = self.defaults()["training"].items()
+            found.append(
+                f"training.learning_rate is {rate}, with which pretrained weights are mostly forgotten. If the config "
+                "was written for another model, take what belongs to that out of its training section; this model's "
+                f"defaults are: {' '.join(f'--set training.{name}={value}' for name, value in fields)}"
+            )
+        return found
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "BertConfig":

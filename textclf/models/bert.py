@@ -168,7 +168,7 @@ class Bert(TextModel):
             windows, rows = self._windows(ids)
             logits = self._logits(self._pooled(windows, training), training)  # (windows, num_classes)
             return tf.math.unsorted_segment_max(logits, rows, tf.shape(ids)[0])  # (batch, num_classes)
-        # The mean of the windows' scores is the score of their mean, since the head is linear.
+        # The mean of the windows' logits is the logits of their mean, since the head is linear.
         return self._logits(self.features(ids, training), training)  # (batch, num_classes)
 
     def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
