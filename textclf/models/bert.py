@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from textclf.config import Config
 from textclf.config.bert import BertConfig
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError
 from textclf.models import bert_tokens
 from textclf.models.base import TextModel
@@ -19,6 +18,7 @@ from textclf.models.bert_tokens import LONGEST_NEW
 from textclf.models.frozen import encode_features, fit_head
 from textclf.models.pretrained import find_pretrained, set_activation
 from textclf.models.windows import cut_windows
+from textclf.optional import import_optional
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary import PADDING_ID
 from textclf.text.wordpiece import WordPieceTokenizer

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from textclf.config.presets import MINILM, MINILM_PACKAGE, local_directory
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, TextclfError, did_you_mean, listing
+from textclf.optional import import_optional
 
 MINILM_HANDLE = "hf://sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, listing
 from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
 from textclf.models.preset_layouts import read_backbone, read_tokens
+from textclf.optional import import_optional
 from textclf.text.wordpiece_vocabulary import check_wordpieces
 
 ACTIVATIONS = {
