@@ -162,7 +162,7 @@ class BertConfig(ModelOptions):
         return self
 
     @model_validator(mode="after")
-    def _something_is_trained(self) -> "BertConfig":
+    def _choices_go_together(self) -> "BertConfig":
         if self.encoder == "frozen" and self.preset is None:
             raise ValueError("encoder=frozen needs a preset: the encoder would stay at its random first weights")
         if self.encoder == "frozen" and self.window_pooling == "max":
