@@ -41,9 +41,9 @@ setup(
         "tune": ["optuna>=4,<6"],
         "bert": [
             "flatbuffers>=24",
-            "huggingface-hub>=0.30",
+            "huggingface-hub>=1.23",
             "kagglehub>=0.3.8",
-            "keras-hub>=0.20",
+            "keras-hub>=0.31",
             "safetensors>=0.4.5",
         ],
     },

@@ -3,6 +3,7 @@
 import errno
 import importlib.util
 import random
+import socket
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,6 +226,21 @@ def tiny_preset(tmp_path: Path) -> Path:
     backbone.save_to_preset(str(folder))
     keras_hub.models.BertTokenizer(vocabulary, lowercase=True).save_to_preset(str(folder))
     return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Refuse to look up an address or to connect; what was asked for, since the hubs' libraries go on without."""
+    asked: list[Any] = []
+
+    def refuse(*arguments: Any, **_: Any) -> None:
+        asked.append(arguments)
+        raise OSError("the network was asked")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    return asked
 
 
 @pytest.fixture(scope="session")

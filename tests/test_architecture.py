@@ -24,6 +24,7 @@ ORDER = [
     "text",
     "data",
     "config",
+    "optional",
     "errors",
     "startup",
     "terminal",

@@ -90,7 +90,7 @@ def _word_pieces(texts: list[str], vocabulary: Path | None) -> dict[str, Tokeniz
     import tokenizers
 
     if vocabulary:
-        pieces: Sequence[str] = vocabulary.read_text(encoding="utf-8").split("\n")[:-1]
+        pieces: Sequence[str] = vocabulary.read_text(encoding="utf-8").removesuffix("\n").split("\n")
         ours = WordPieceTokenizer(pieces, lowercase=True, max_tokens=MAX_TOKENS)
     else:
         ours = WordPieceTokenizer.learn(texts, vocabulary_size=PIECES, lowercase=True, max_tokens=MAX_TOKENS)

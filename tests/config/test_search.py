@@ -77,7 +77,7 @@ def test_every_model_takes_all_of_its_own_space(model: Any) -> None:
         values = {name: domain.samples[end] for name, domain in space.items()}
         changed = with_values(config, values)
         assert {name: value_at(changed, name) for name in values} == values
-        assert not changed.model.doubts(changed.training)
+        assert not changed.model.doubts(changed)
 
 
 def test_pretrained_vectors_have_a_width_of_their_own() -> None:
@@ -134,6 +134,9 @@ def test_what_counts_nothing_is_not_searched() -> None:
         search_space(make("linear"), ["training.epochs=1..2"])
     with pytest.raises(ConfigError, match="hidden_dim=8 counts only without a preset"):
         search_space(make(BERTS[1]), ["model.hidden_dim=8,16"])
+    words = r"--search text\.min_count: it counts nothing for this model: BERT has word pieces"
+    with pytest.raises(ConfigError, match=words):
+        search_space(make("bert"), ["text.min_count=1..2"])
 
 
 def test_a_model_without_a_space_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:

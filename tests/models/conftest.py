@@ -1,7 +1,6 @@
 """What the tests of pretrained weights share: one small BERT, in both layouts."""
 
 import json
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ SIZES = {
     "num_heads": 2,
     "hidden_dim": 8,
     "intermediate_dim": 16,
-    "dropout": 0.3,
     "max_sequence_length": 16,
     "num_segments": 3,
 }
@@ -121,21 +119,6 @@ def make_preset(tmp_path: Path, hugging_face_tensors: dict[str, np.ndarray]) -> 
         return str(directory)
 
     return make
-
-
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Refuse to look up an address or to connect; what was asked for, since the hubs' libraries go on without."""
-    asked: list[Any] = []
-
-    def refuse(*arguments: Any, **_: Any) -> None:
-        asked.append(arguments)
-        raise OSError("the network was asked")
-
-    for name in ("connect", "connect_ex"):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    return asked
 
 
 def changed(sections: dict[str, dict], changes: dict[str, dict | None]) -> dict[str, dict | None]:

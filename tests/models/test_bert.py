@@ -2,6 +2,8 @@
 
 import json
 import logging
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import tensorflow as tf
 
 from textclf.config import Config, dump_config, notation
 from textclf.config.bert import BertConfig
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, DataError
 from textclf.models.base import precision
 from textclf.models.bert import Bert
 from textclf.models.builder import load_model, save_model
@@ -72,6 +74,13 @@ def test_saved_and_loaded(options: dict[str, Any], tmp_path: Path) -> None:
     model = make(**options)
     save_model(model, tmp_path / "model.keras")
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras", "bert")(IDS), model(IDS))
+
+
+def test_a_model_whose_library_is_missing_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_model(make(), tmp_path / "model.keras")
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(DataError, match=r'^BERT needs `pip install "textclf\[bert\]"`'):
+        load_model(tmp_path / "model.keras", "bert")
 
 
 def test_windows_of_a_short_text_change_nothing() -> None:
@@ -249,6 +258,16 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], wo
         Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | options})
 
 
+def test_windows_and_xla_exclude_each_other() -> None:
+    def make_config(**model: Any) -> Config:
+        return Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | model, "compute": {"xla": True}})
+
+    with pytest.raises(ConfigError, match=r"compute: xla and model\.long_texts=windows exclude each other: XLA"):
+        make_config(**LONG)
+    assert make_config(long_texts="head+tail").compute.xla
+    assert make_config(preset="x", encoder="frozen", long_texts="windows").compute.xla  # which nothing comes of
+
+
 def defaults_of(**options: Any) -> dict[str, Any]:
     config = Config.make({"data": {"train": "x"}, "model": {"name": "bert"} | options})
     chosen = {name: getattr(config.training, name) for name in ("epochs", "learning_rate", "batch_size", "patience")}
@@ -268,7 +287,7 @@ def test_a_learning_rate_of_another_model_is_doubted() -> None:
     def doubts(**model: Any) -> list[str]:
         values = {"data": {"train": "x"}, "model": {"name": "bert"} | model, "training": {"learning_rate": 0.001}}
         config = Config.make(values)
-        return config.model.doubts(config.training)
+        return config.model.doubts(config)
 
     (doubt,) = doubts(preset="x")
     assert doubt.startswith("training.learning_rate is 0.001, with which pretrained weights are mostly forgotten")
@@ -280,18 +299,57 @@ def test_a_learning_rate_of_another_model_is_doubted() -> None:
     assert doubts() == doubts(preset="x", lora_rank=2) == []
 
 
+def test_the_default_rate_is_doubted_for_an_encoder_of_base_size(
+    make_preset: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    preset = make_preset({"hidden_size": 768, "num_attention_heads": 12})
+
+    def warned(learning_rate: float | None = None, **model: Any) -> str:
+        training = {} if learning_rate is None else {"learning_rate": learning_rate}
+        values = {"model": {"name": "bert", "preset": preset} | model, "training": training}
+        caplog.clear()
+        Bert.make_tokenizer(Config.make({"data": {"train": "x"}, "text": {"max_tokens": 16}} | values), ["go"])
+        return caplog.text
+
+    assert "learning_rate is 0.0001, the default, which suits small encoders" in warned()
+    assert "768 wide" in warned() and "--set training.learning_rate=3e-5" in warned()
+    assert not warned(3e-5) and not warned(2e-4) and not warned(lora_rank=2) and not warned(encoder="frozen")
+
+
 def test_a_training_section_of_no_use_is_doubted_and_not_recorded() -> None:
     values = {"data": {"train": "x"}, "model": {"name": "bert", "preset": "x", "encoder": "frozen"}}
     config = Config.make(values)
-    assert config.model.doubts(config.training) == []
+    assert config.model.doubts(config) == []
     written = notation.parse(dump_config(config))
     assert "training" not in written
     assert {"num_layers", "window", "layer_decay"}.isdisjoint(written["model"])
     assert written["model"]["inverse_regularization"] == 0.1
     given = Config.make(values | {"training": {"epochs": 3}})
-    (doubt,) = given.model.doubts(given.training)
+    (doubt,) = given.model.doubts(given)
     assert "counts nothing for this model, which a solver fits in one go: 'epochs'." in doubt
     assert notation.parse(dump_config(given))["training"]["epochs"] == 3
+
+
+def test_fields_that_nothing_comes_of_are_doubted() -> None:
+    def doubts(model: Any, **sections: dict[str, Any]) -> list[str]:
+        config = Config.make({"data": {"train": "x"}, "model": model} | sections)
+        again = Config.make(notation.parse(dump_config(config)))
+        assert again.model.doubts(again) == config.model.doubts(config)
+        return config.model.doubts(config)
+
+    frozen = {"name": "bert", "preset": "x", "encoder": "frozen"}
+    compute = {"xla": True, "mixed_precision": "bfloat16", "accumulate": 1, "devices": ["CPU:0"]}
+    why = "counts nothing for this model: a solver fits it in one go."
+    for model in (frozen, "linear"):
+        assert doubts(model, compute=compute) == [f"compute.mixed_precision=bfloat16 {why}", f"compute.xla=True {why}"]
+    assert doubts({"name": "bert", "preset": "x"}, compute=compute) == []
+    text = {"tokens": "characters", "min_count": 3, "max_size": 200_000, "max_tokens": 50}
+    assert doubts("bert", text=text) == [
+        "text.tokens=characters counts nothing for this model: BERT has word pieces of its own.",
+        "text.min_count=3 counts nothing for this model: BERT has word pieces of its own.",
+    ]
+    assert len(doubts(frozen, text=text, compute=compute)) == 4
+    assert doubts("textcnn", text=text, compute=compute) == []
 
 
 @pytest.mark.parametrize("lowercase", [True, False])

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import sys
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from textclf.errors import ConfigError
 from textclf.models import preset_files
-from textclf.models.preset_files import preset_directory
+from textclf.models.preset_files import preset_directory, resave_command
 from textclf.models.pretrained import find_pretrained
 
 keras_hub = pytest.importorskip("keras_hub")
@@ -29,13 +30,33 @@ def test_pickled_weights_are_refused_with_the_way_to_convert_them(make_preset: C
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
     with pytest.raises(ConfigError, match=r"only as 'pytorch_model.bin'. Pickled weights are not read") as raised:
         find_pretrained(str(directory))
-    assert f"BertModel.from_pretrained('{directory}').save_pretrained('{directory}')" in str(raised.value)
+    assert str(raised.value).endswith(
+        f"in the new folder bert, and name that as preset:\n  {resave_command(directory)}"
+    )
+
+
+@pytest.mark.parametrize("source", ["owner/name", Path('/it\'s "my" $HOME/模型\\n')])
+def test_the_command_that_converts_is_a_command(source: str | Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+
+    def stub(kind: str) -> SimpleNamespace:
+        def from_pretrained(read: str) -> SimpleNamespace:
+            return SimpleNamespace(save_pretrained=lambda written: called.append((kind, read, written)))
+
+        return SimpleNamespace(from_pretrained=from_pretrained)
+
+    transformers = SimpleNamespace(BertModel=stub("model"), AutoTokenizer=stub("tokenizer"))
+    monkeypatch.setitem(sys.modules, "transformers", transformers)
+    python, option, program = shlex.split(resave_command(source))
+    assert (python, option) == ("python", "-c")
+    exec(program, {})
+    assert called == [("model", str(source), "bert"), ("tokenizer", str(source), "bert")]
 
 
 def test_a_directory_without_weights_is_refused_before_any_work(make_preset: Callable[..., str]) -> None:
     directory = Path(make_preset())
     (directory / "model.safetensors").unlink()
-    with pytest.raises(ConfigError, match=r"expected one of 'model.safetensors', .* found none") as raised:
+    with pytest.raises(ConfigError, match=r"expected one of 'model.safetensors', .* found 'config.json', ") as raised:
         find_pretrained(str(directory))
     assert "Hugging Face's holds config.json, model.safetensors, tokenizer_config.json, and" in str(raised.value)
 
@@ -142,7 +163,8 @@ def test_a_part_is_completed_from_the_hub(
         return here(name, allow_patterns=allow_patterns, local_files_only=True)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
-    monkeypatch.setattr("huggingface_hub.model_info", lambda _: None)
+    names = [SimpleNamespace(rfilename=path.name) for path in Path(directory).iterdir()]
+    monkeypatch.setattr("huggingface_hub.model_info", lambda _: SimpleNamespace(siblings=names))
     assert preset_directory("hf://owner/name", weights=False) == snapshot
     assert asked == []
     for _ in range(2):
@@ -150,15 +172,30 @@ def test_a_part_is_completed_from_the_hub(
         assert asked == [("owner/name", True, True)]
 
 
-@pytest.mark.usefixtures("no_network")
-def test_a_repository_without_weights_is_refused_with_all_ways_to_some(
-    make_preset: Callable[..., str], hub_cache: Callable[..., Path]
+PICKLED = r"'hf://owner/name' has its weights only as 'pytorch_model.bin'. Pickled (.|\n)*from_pretrained\("
+UNKNOWN = r"expected one of 'model.safetensors', .* in 'hf://owner/name', found 'config.json', 'tf_model.h5', "
+
+
+@pytest.mark.parametrize(("weights", "said"), [("pytorch_model.bin", PICKLED), ("tf_model.h5", UNKNOWN)])
+@pytest.mark.parametrize("listed", [True, False], ids=["listed here", "listed by the hub"])
+def test_a_repository_without_weights_that_are_read_is_refused_before_any_work(
+    make_preset: Callable[..., str],
+    hub_cache: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    no_network: list,
+    listed: bool,
+    weights: str,
+    said: str,
 ) -> None:
     directory = make_preset()
-    (Path(directory) / "model.safetensors").unlink()
-    hub_cache(directory, listed=True)
-    with pytest.raises(ConfigError, match=r"expected one of 'model.safetensors', (.|\n)*from scratch$"):
-        preset_directory("hf://owner/name", weights=True)
+    (Path(directory) / "model.safetensors").rename(Path(directory) / weights)
+    names = [SimpleNamespace(rfilename=path.name) for path in Path(directory).iterdir()]
+    monkeypatch.setattr("huggingface_hub.model_info", lambda _: SimpleNamespace(siblings=names))
+    hub_cache(directory, without=() if listed else ("vocab.txt", weights), listed=listed)
+    with pytest.raises(ConfigError, match=said) as raised:
+        find_pretrained("hf://owner/name")
+    assert "hf download" not in str(raised.value) and "HTTPS_PROXY" not in str(raised.value)
+    assert no_network == []
 
 
 def test_what_was_downloaded_from_kaggle_is_enough_for_a_handle_with_a_version(

@@ -110,13 +110,29 @@ def test_weights_in_half_precision_and_in_shards_are_read(
         np.testing.assert_array_equal(np.array(ours), np.array(theirs).astype(np.float16).astype(np.float32))
 
 
+def test_weights_whose_normalizations_have_their_first_names_are_read(
+    make_preset: Callable[..., str], hugging_face_tensors: dict[str, np.ndarray], backbone: Any
+) -> None:
+    # As in the files that google-bert publishes, which were converted from TensorFlow's.
+    directory = make_preset()
+    first = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    renamed = {}
+    for name, tensor in hugging_face_tensors.items():
+        for new, old in first.items():
+            name = name.replace(new, old)
+        renamed[f"bert.{name}"] = tensor
+    assert len([name for name in renamed if name.endswith((".gamma", ".beta"))]) == 2 * (1 + 2 * 2)
+    save_file(renamed, Path(directory) / "model.safetensors")
+    assert_same_weights(load(find_pretrained(directory)), backbone)
+
+
 def test_weights_without_a_pooler_are_refused_with_the_way_to_one(
     make_preset: Callable[..., str], hugging_face_tensors: dict[str, np.ndarray]
 ) -> None:
     directory = make_preset()
     kept = {name: tensor for name, tensor in hugging_face_tensors.items() if "pooler" not in name}
     save_file(kept, Path(directory) / "model.safetensors")
-    with pytest.raises(ConfigError, match=r"pooler(.|\n)*Hugging Face adds a new one:\n  python -c"):
+    with pytest.raises(ConfigError, match=r"pooler(.|\n)*adds one.* name that as preset:\n  python -c"):
         load(find_pretrained(directory))
 
 
@@ -124,6 +140,14 @@ def test_weights_without_a_pooler_are_refused_with_the_way_to_one(
 def test_damaged_weights_are_refused(make_preset: Callable[..., str], weights: bytes) -> None:
     directory = make_preset()
     (Path(directory) / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):
+        load(find_pretrained(directory))
+
+
+@pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": []}', '{"weight_map": {}}'])
+def test_a_damaged_index_of_shards_is_refused(make_preset: Callable[..., str], index: str) -> None:
+    directory = make_preset()
+    (Path(directory) / "model.safetensors.index.json").write_text(index, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):
         load(find_pretrained(directory))
 

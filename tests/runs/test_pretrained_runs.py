@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -51,6 +52,34 @@ def test_nothing_needs_the_preset_after_the_training(
     np.testing.assert_allclose(again.probabilities(TEXTS), expected, atol=1e-6)
     exported = load(export(again, base=tmp_path / "saved_models"))
     np.testing.assert_allclose(exported.probabilities(TEXTS), expected, atol=1e-6)
+
+
+def test_nothing_asks_the_hub_after_the_training(
+    configure: Callable[..., Config],
+    tiny_preset: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_network: list[Any],
+) -> None:
+    fetched = []
+
+    def snapshot_download(name: str, allow_patterns: list[str], local_files_only: bool = False) -> str:
+        fetched.append((name, "model.weights.h5" in allow_patterns))
+        if local_files_only:
+            raise FileNotFoundError("not here yet")
+        return str(tiny_preset)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.model_info", lambda _: SimpleNamespace(siblings=None))
+    run = train(configure(preset="hf://owner/name"), tmp_path / "run", report=False)
+    assert ("owner/name", True) in fetched
+    fetched.clear()
+    shutil.rmtree(tiny_preset)
+    again = Run.load(run.path)
+    exported = load(export(again, base=tmp_path / "saved_models"))
+    assert again.config.model.model_dump()["preset"] == "hf://owner/name"
+    np.testing.assert_allclose(exported.probabilities(TEXTS), run.probabilities(TEXTS), atol=1e-6)
+    assert fetched == no_network == []
 
 
 class Stop(keras.callbacks.Callback):

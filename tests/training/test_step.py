@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from textclf.config import Config
+from textclf.models.bert import Bert
 from textclf.models.tasks import SingleLabel
 from textclf.training.batches import BatchPlan, Shares, make_batches
 from textclf.training.optimizer import make_optimizer
@@ -132,6 +133,22 @@ def test_updates_equal_adamw_in_float64(
     assert 0.1 < norm < 1000.0  # so that 0.1 clips and 1000 does not
     for variable, weights in zip(model.trainable_variables, expected, strict=True):
         np.testing.assert_allclose(variable.numpy(), weights, atol=2e-5, err_msg=variable.path)
+
+
+def test_xla_takes_the_same_step_with_a_bert(batch: Batch) -> None:
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16}
+    sizes |= {"vocabulary_size": int(batch[0].max()) + 1}
+
+    def stepped(compute: dict[str, Any]) -> tuple[float, float, list[np.ndarray]]:
+        keras.utils.set_random_seed(1)
+        model = Bert(sizes, "gelu", (2, 3), int(batch[1].max()) + 1, {"dropout": 0.0, "encoder_dropout": 0.0})
+        loss, norm = one_device(model, settings(compute, clip_norm=0.1))(*map(tf.constant, batch))
+        return float(loss), float(norm), [weight.numpy() for weight in model.trainable_weights]
+
+    plain, compiled = stepped({}), stepped({"xla": True, "num_lengths": 1})
+    assert compiled[:2] == pytest.approx(plain[:2], rel=2e-5)
+    for ours, theirs in zip(compiled[2], plain[2], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=5e-6)
 
 
 def test_a_weight_that_the_loss_does_not_depend_on_stays(new_model: Callable[[], Any], batch: Batch) -> None:

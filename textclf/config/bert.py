@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from textclf.config.domains import Choices, Range, SearchSpace
 from textclf.config.presets import local_directory
 from textclf.config.section import ModelOptions, NonNegativeInt, Portion, PositiveInt
-from textclf.config.training import TrainingConfig
 
 _FINE_TUNING, _LOW_RANK, _FROM_NOTHING = 1e-4, 1e-3, 5e-4
 _TOO_HIGH = 5e-4
@@ -76,6 +75,11 @@ class BertConfig(ModelOptions):
         """Whether the encoder is trained; if not, its features are computed once, and a regression is the head."""
         return self.encoder == "trained"
 
+    @property
+    def not_compilable(self) -> str | None:
+        """The choice of windows, if steps are taken with it: how many there are depends on the texts."""
+        return "model.long_texts=windows" if self.long_texts == "windows" and self.learns_in_steps else None
+
     def idle(self) -> set[str]:
         """Return the options that count nothing, such as the sizes of an encoder that a preset brings."""
         return {name for counts, _, names in self._conditions() if not counts for name in names}
@@ -125,16 +129,22 @@ class BertConfig(ModelOptions):
             "model.layer_decay": Choices((0.8, 0.9, 1.0)),
         }
 
-    def doubts(self, training: TrainingConfig) -> list[str]:
-        """Return a warning if the learning rate would shake the pretrained weights out."""
-        if not self.learns_in_steps or self.preset is None or self.lora_rank or training.learning_rate < _TOO_HIGH:
-            return super().doubts(training)
-        fields = self.defaults()["training"].items()
-        return [
-            f"training.learning_rate is {training.learning_rate}, with which pretrained weights are mostly forgotten. "
-            "If the config was written for another model, take what belongs to that out of its training section; this "
-            f"model's defaults are: {' '.join(f'--set training.{name}={value}' for name, value in fields)}"
-        ]
+    def unused_fields(self) -> dict[str, str]:
+        """Return also what words are made by: the word pieces are the preset's, or learnt by `model`'s own options."""
+        of_words = ("text.tokens", "text.min_count", "text.max_size")
+        return super().unused_fields() | dict.fromkeys(of_words, "BERT has word pieces of its own")
+
+    def doubts(self, config: Any) -> list[str]:
+        """Return also a warning if the learning rate would shake the pretrained weights out."""
+        found, rate = super().doubts(config), config.training.learning_rate
+        if self.learns_in_steps and self.preset is not None and not self.lora_rank and rate >= _TOO_HIGH:
+            fields = self.defaults()["training"].items()
+            found.append(
+                f"training.learning_rate is {rate}, with which pretrained weights are mostly forgotten. If the config "
+                "was written for another model, take what belongs to that out of its training section; this model's "
+                f"defaults are: {' '.join(f'--set training.{name}={value}' for name, value in fields)}"
+            )
+        return found
 
     @model_validator(mode="after")
     def _parts_fit(self) -> "BertConfig":
@@ -152,7 +162,7 @@ class BertConfig(ModelOptions):
         return self
 
     @model_validator(mode="after")
-    def _something_is_trained(self) -> "BertConfig":
+    def _choices_go_together(self) -> "BertConfig":
         if self.encoder == "frozen" and self.preset is None:
             raise ValueError("encoder=frozen needs a preset: the encoder would stay at its random first weights")
         if self.encoder == "frozen" and self.window_pooling == "max":

@@ -82,7 +82,11 @@ class Config(Section):
     @field_validator("compute")
     @classmethod
     def _settings_go_together(cls, value: ComputeConfig, info: ValidationInfo) -> ComputeConfig:
-        training = info.data.get("training")  # missing if it was refused
+        model, training = info.data.get("model"), info.data.get("training")  # each missing if it was refused
+        if value.xla and model is not None and model.not_compilable:
+            raise ValueError(
+                f"xla and {model.not_compilable} exclude each other: XLA knows no shapes that depend on the texts"
+            )
         if value.xla and training is not None and training.lazy_embeddings:
             raise ValueError("xla and training.lazy_embeddings exclude each other: XLA knows dense gradients alone")
         return value

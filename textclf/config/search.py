@@ -94,6 +94,9 @@ def _check_field(config: Config, field: str) -> None:
     known = [path for path in paths if path.startswith(_SECTIONS) and path not in _FIXED]
     if field in known and field.startswith("training.") and not config.model.learns_in_steps:
         raise ConfigError(f"--search {field}: it counts nothing for this model, which a solver fits in one go.")
+    if field in known and field in config.model.unused_fields():
+        reason = config.model.unused_fields()[field]
+        raise ConfigError(f"--search {field}: it counts nothing for this model: {reason}.")
     if field in known:
         return
     if field in paths:

@@ -33,6 +33,12 @@ class Section(BaseModel):
     )
 
 
+_OF_STEPS = tuple(
+    f"compute.{name}"
+    for name in ("accumulate", "steps_per_call", "mixed_precision", "xla", "num_lengths", "profile_steps")
+)
+
+
 class ModelOptions(Section):
     """The options of a model; `name` is the one that it is registered under."""
 
@@ -46,6 +52,14 @@ class ModelOptions(Section):
     def learns_in_steps(self) -> bool:
         """Whether the training loop fits the model, as `training` says; if not, a solver does, in one go."""
         return True
+
+    @property
+    def not_compilable(self) -> str | None:
+        """The option, as `model.field=value`, with which XLA cannot compile the graph, or None.
+
+        That is one with which shapes in the graph follow from the texts, and not from the batch's shape alone.
+        """
+        return None
 
     def idle(self) -> set[str]:
         """Return the options that count nothing beside what the others say; a resolved config leaves them out."""
@@ -66,12 +80,23 @@ class ModelOptions(Section):
         """Return what `textclf tune` tries, by the dotted path of the field: of `model`, `text` or `training`."""
         return {}
 
-    def doubts(self, training: Any) -> list[str]:
-        """Return warnings of what a `TrainingConfig` would hardly learn anything good with, or to no purpose."""
-        given = sorted(training.model_fields_set)
-        if self.learns_in_steps or not given:
-            return []
-        return [
-            f"What the training section says counts nothing for this model, which a solver fits in one go: "
-            f"{listing(given, most=3)}."
-        ]
+    def unused_fields(self) -> dict[str, str]:
+        """Return which fields of `text` and `compute` count nothing for this model, by their paths, and why."""
+        return {} if self.learns_in_steps else dict.fromkeys(_OF_STEPS, "a solver fits it in one go")
+
+    def doubts(self, config: Any) -> list[str]:
+        """Return warnings of what a `Config` says to no purpose, or would hardly learn anything good with."""
+        found = []
+        given = sorted(config.training.model_fields_set)
+        if given and not self.learns_in_steps:
+            found.append(
+                f"What the training section says counts nothing for this model, which a solver fits in one go: "
+                f"{listing(given, most=3)}."
+            )
+        for path, reason in self.unused_fields().items():
+            section, name = path.split(".")
+            fields = getattr(config, section)
+            value = getattr(fields, name)
+            if value != type(fields).model_fields[name].default:
+                found.append(f"{path}={value} counts nothing for this model: {reason}.")
+        return found

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from textclf.config import Config
 from textclf.config.bert import BertConfig
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError
 from textclf.models import bert_tokens
 from textclf.models.base import TextModel
@@ -19,6 +18,7 @@ from textclf.models.bert_tokens import LONGEST_NEW
 from textclf.models.frozen import encode_features, fit_head
 from textclf.models.pretrained import find_pretrained, set_activation
 from textclf.models.windows import cut_windows
+from textclf.optional import import_optional
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary import PADDING_ID
 from textclf.text.wordpiece import WordPieceTokenizer
@@ -109,7 +109,7 @@ class Bert(TextModel):
             model.freeze()
             return model
         found = find_pretrained(options.preset)
-        sizes = {name: size for name, size in found.backbone.items() if name != "dropout"}
+        sizes = found.backbone
         bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
         if options.freeze_layers >= sizes["num_layers"]:
             raise ConfigError(
@@ -168,7 +168,7 @@ class Bert(TextModel):
             windows, rows = self._windows(ids)
             logits = self._logits(self._pooled(windows, training), training)  # (windows, num_classes)
             return tf.math.unsorted_segment_max(logits, rows, tf.shape(ids)[0])  # (batch, num_classes)
-        # The mean of the windows' scores is the score of their mean, since the head is linear.
+        # The mean of the windows' logits is the logits of their mean, since the head is linear.
         return self._logits(self.features(ids, training), training)  # (batch, num_classes)
 
     def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ LONGEST_NEW = 512
 """Positions of an encoder that has no preset."""
 _SHARE_UNKNOWN = 0.05
 _TEXTS_TRIED = 1000
+_WIDE = 768  # BERT base
 
 
 def make_tokenizer(config: Config, texts: Sequence[str]) -> WordPieceTokenizer:
@@ -33,7 +34,7 @@ def make_tokenizer(config: Config, texts: Sequence[str]) -> WordPieceTokenizer:
         ConfigError: The preset cannot be found, the texts give no vocabulary, or rows are longer than the encoder can
             read.
     """
-    options: Any = config.model
+    options = cast(BertConfig, config.model)
     if options.preset is None:
         check_length(options, config.text.max_tokens, LONGEST_NEW)
         size, lowercase = options.vocabulary_size, options.lowercase
@@ -42,6 +43,7 @@ def make_tokenizer(config: Config, texts: Sequence[str]) -> WordPieceTokenizer:
     check_length(options, config.text.max_tokens, found.backbone["max_sequence_length"])
     tokenizer = WordPieceTokenizer(found.vocabulary, lowercase=found.lowercase, **_cut(config))
     _warn_of_unknown(tokenizer, texts, options.preset)
+    _warn_of_rate(config, found.backbone["hidden_dim"])
     return tokenizer
 
 
@@ -65,7 +67,7 @@ def check_length(options: BertConfig, max_tokens: int, longest: int) -> None:
 
 def _cut(config: Config) -> dict[str, Any]:
     """Return how long a row of ids is and what stays of a longer one; windows are cut from it in the model."""
-    options: Any = config.model
+    options = cast(BertConfig, config.model)
     return {
         "max_tokens": config.text.max_tokens,
         "keep": "head" if options.long_texts == "windows" else options.long_texts,
@@ -84,4 +86,20 @@ def _warn_of_unknown(tokenizer: WordPieceTokenizer, texts: Sequence[str], preset
             "texts' language.",
             100 * share,
             preset,
+        )
+
+
+def _warn_of_rate(config: Config, hidden_dim: int) -> None:
+    """Say so if a wide encoder would be trained with the default rate: only here are both of them known."""
+    options = cast(BertConfig, config.model)
+    if hidden_dim < _WIDE or options.lora_rank or not options.learns_in_steps:
+        return
+    rate = config.training.learning_rate
+    if rate == options.defaults()["training"]["learning_rate"]:
+        logger.warning(
+            "training.learning_rate is %s, the default, which suits small encoders such as minilm's. '%s' is %d wide: "
+            "from 2e-5 to 5e-5 is usual for a BERT of base size, such as --set training.learning_rate=3e-5.",
+            rate,
+            options.preset,
+            hidden_dim,
         )

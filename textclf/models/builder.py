@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from textclf.config.models import import_attribute, model_entry
-from textclf.errors import RunError
+from textclf.errors import RunError, TextclfError
 from textclf.models.base import TextModel
 
 
@@ -37,12 +37,15 @@ def load_model(path: Path, name: str) -> TextModel:
 
     Raises:
         RunError: The file is missing or broken, or holds another model.
+        DataError: The model needs an extra that is not installed.
     """
     expected = model_class(name)
     if not path.exists():
         raise RunError(f"Expected a model at '{path}', found none. Is this a finished run directory?")
     try:
         model = keras.saving.load_model(path, compile=False)
+    except TextclfError:
+        raise
     except Exception as error:  # zipfile's, json's, h5py's and Keras' own: a broken file has them all
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise RunError(f"The model '{path}' cannot be read: {reason}. Train the run again.") from error

@@ -1,16 +1,19 @@
 """Where a preset's files are: in an installed package, in a local directory, or on a hub."""
 
+import fnmatch
 import hashlib
+import json
+import shlex
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from textclf.config.presets import MINILM, MINILM_PACKAGE, local_directory
-from textclf.data.optional import import_optional
-from textclf.errors import ConfigError, did_you_mean, listing
+from textclf.errors import ConfigError, TextclfError, did_you_mean, listing
+from textclf.optional import import_optional
 
 MINILM_HANDLE = "hf://sentence-transformers/all-MiniLM-L6-v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -61,8 +64,9 @@ def preset_directory(preset: str, *, weights: bool) -> Path:
     """
     local = local_directory(preset)
     directory = local or _fetched(preset, weights)
-    if local or weights:
-        _check_weights(directory, _IN_A_FOLDER if local else f"\n{ways_to_weights(_hub_handle(preset))}")
+    if local:
+        names = [path.name for path in directory.glob("*") if path.is_file()]
+        _check_weights(names, str(directory), directory, _IN_A_FOLDER)
     if weights and preset == MINILM:
         _check_sha256(directory / SAFETENSORS[0], MINILM_SHA256)
     return directory
@@ -95,27 +99,44 @@ def first_file(directory: Path, names: tuple[str, ...]) -> Path | None:
     return next((directory / name for name in names if (directory / name).is_file()), None)
 
 
-def resave_command(directory: Path) -> str:
-    """Return a command that makes Hugging Face write `model.safetensors`, with a pooler, into a directory."""
-    return (
-        'python -c "from transformers import BertModel; '
-        f"BertModel.from_pretrained('{directory}').save_pretrained('{directory}')\""
+def resave_command(source: Path | str) -> str:
+    """Return a command that makes Hugging Face write `model.safetensors`, with a pooler, and the tokenizer's files.
+
+    They come into the new folder `bert`: what they are read from may be a hub's cache.
+
+    Args:
+        source: A directory, or the name of a repository on the hub.
+    """
+    program = (
+        "from transformers import AutoTokenizer, BertModel; "
+        f"source = {json.dumps(str(source), ensure_ascii=False)}; "
+        'BertModel.from_pretrained(source).save_pretrained("bert"); '
+        'AutoTokenizer.from_pretrained(source).save_pretrained("bert")'
     )
+    return shlex.join(["python", "-c", program])
 
 
-def _check_weights(directory: Path, ways_out: str) -> None:
-    """Refuse a directory without weights that can be read, before any work is spent on it."""
+def _check_weights(names: Collection[str], place: str, source: Path | str, ways_out: str) -> None:
+    """Refuse a preset without weights that can be read, before any work is spent on it.
+
+    Args:
+        names: The preset's files.
+        place: Where they are, for the message.
+        source: What Hugging Face reads them from.
+        ways_out: What else may help, for the message.
+    """
     expected = SAFETENSORS + KERAS_WEIGHTS
-    if first_file(directory, expected):
+    if not set(expected).isdisjoint(names):
         return
-    pickled = sorted(path.name for path in directory.glob("pytorch_model*.bin"))
+    pickled = fnmatch.filter(sorted(names), "pytorch_model*.bin")
     if pickled:
         raise ConfigError(
-            f"model.preset: '{directory}' has its weights only as {listing(pickled)}. Pickled weights are not read: "
+            f"model.preset: '{place}' has its weights only as {listing(pickled)}. Pickled weights are not read: "
             "reading them runs what their maker put in. If you trust them, convert them once, where transformers and "
-            f"torch are installed:\n  {resave_command(directory)}"
+            f"torch are installed, in the new folder bert, and name that as preset:\n  {resave_command(source)}"
         )
-    raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{directory}', found none.{ways_out}")
+    found = listing(sorted(names)) or "no file"
+    raise ConfigError(f"model.preset: expected one of {listing(expected)} in '{place}', found {found}.{ways_out}")
 
 
 def _check_sha256(path: Path, expected: str) -> None:
@@ -140,6 +161,8 @@ def _fetched(preset: str, weights: bool) -> Path:
     try:
         directory = _within(_ANSWER_SECONDS, lambda: fetch(hub, name, small))
         return (fetch(hub, name, heavy) if weights else directory).resolve()
+    except TextclfError:
+        raise
     except Exception as error:  # each hub has its own family of errors, and requests and httpx have theirs
         first_line = str(error).strip().partition("\n")[0]
         said = textwrap.shorten(f"{type(error).__name__}: {first_line}", _LONGEST_REASON, placeholder=" …")
@@ -186,7 +209,9 @@ def _from_hugging_face(hub: Any, name: str, files: _Files) -> Path:
     if kept is None:
         # Asked first, for an error if the hub is silent: `snapshot_download` would make do with a part that is here,
         # and a part may lack what says that a BERT is cased.
-        hub.model_info(name)
+        listed = hub.model_info(name).siblings
+        if listed is not None:
+            _check_listed([file.rfilename for file in listed], name)
         kept = Path(hub.snapshot_download(name, allow_patterns=list(files.asked)))
     return kept
 
@@ -197,16 +222,24 @@ def _kept_of_hugging_face(hub: Any, name: str, files: _Files) -> Path | None:
         directory = Path(hub.snapshot_download(name, allow_patterns=list(files.asked), local_files_only=True))
     except FileNotFoundError:  # there is no directory; or not all is there by the listing that a download keeps
         return None
+    listed = _listed_in_the_cache(hub, name)
+    if listed:  # and so none is missing
+        _check_listed(listed, name)
+        return directory
     whole = any(all((directory / file).is_file() for file in group) for group in files.enough)
-    return directory if whole or _has_listing(hub, name) else None
+    return directory if whole else None
 
 
-def _has_listing(hub: Any, name: str) -> bool:
-    """Return whether the cache knows which files a repository has, and so that none is missing."""
+def _listed_in_the_cache(hub: Any, name: str) -> list[str]:
+    """Return which files a repository has, if the cache knows."""
     try:
-        return bool(hub.get_cached_repo_tree(name))
-    except Exception:  # there is none, which has its own error; older libraries do not even have the function
-        return False
+        return [file.path for file in hub.get_cached_repo_tree(name)]
+    except hub.errors.CachedRepoTreeNotFoundError:
+        return []
+
+
+def _check_listed(names: Collection[str], name: str) -> None:
+    _check_weights(names, f"hf://{name}", name, " Take another preset.")
 
 
 def _from_kaggle(hub: Any, name: str, files: _Files) -> Path:

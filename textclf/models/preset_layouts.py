@@ -1,6 +1,8 @@
 """What the small files of a preset say, in Hugging Face's layout and in keras-hub's."""
 
+import itertools
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +31,6 @@ _SIZES = {
     "num_heads": "num_attention_heads",
     "hidden_dim": "hidden_size",
     "intermediate_dim": "intermediate_size",
-    "dropout": "hidden_dropout_prob",
     "max_sequence_length": "max_position_embeddings",
     "num_segments": "type_vocab_size",
 }
@@ -63,6 +64,7 @@ _FIXED_PIECES: dict[str, dict[str, Any]] = {
         "max_input_chars_per_word": 100,
     },
 }
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def read_backbone(directory: Path) -> tuple[dict[str, Any], str]:
@@ -77,7 +79,8 @@ def read_backbone(directory: Path) -> tuple[dict[str, Any], str]:
         return _hugging_face_backbone(config, path)
     if config.get("class_name") == "BertBackbone":
         # Its weights come from the first BERT, which had this activation, as keras-hub's backbone has.
-        return _taken(config.get("config", {}), dict(zip(_SIZES, _SIZES, strict=True)), path), "gelu_approximate"
+        arguments = _object(config, "config", path)
+        return _taken(arguments, dict(zip(_SIZES, _SIZES, strict=True)), path), "gelu_approximate"
     raise ConfigError(
         f"model.preset: expected in '{path}' model_type 'bert' (Hugging Face) or class_name "
         f"'BertBackbone' (keras-hub), got class_name {config.get('class_name')!r}."
@@ -98,7 +101,7 @@ def read_tokens(directory: Path) -> Tokens:
         raise ConfigError(
             f"model.preset: expected class_name 'BertTokenizer' in '{path}', got {tokenizer.get('class_name')!r}."
         )
-    lowercase = bool(tokenizer.get("config", {}).get("lowercase", False))
+    lowercase = _switch(_object(tokenizer, "config", path), "lowercase", False, path)
     path = directory / "assets/tokenizer/vocabulary.txt"
     return Tokens(_read_vocabulary(path), lowercase, path)
 
@@ -108,51 +111,88 @@ def _hugging_face_backbone(config: Mapping[str, Any], path: Path) -> tuple[dict[
         if config.get(key, expected) != expected:
             raise ConfigError(f"model.preset: expected {key} {expected!r} in '{path}', got {config[key]!r}.")
     activation = config.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
         raise ConfigError(
             f"model.preset: expected as hidden_act in '{path}' {listing(_ACTIVATIONS)}, got {activation!r}."
         )
-    defaults = {"hidden_dropout_prob": 0.1, "type_vocab_size": 2}
-    return _taken({**defaults, **config}, _SIZES, path), _ACTIVATIONS[activation]
+    return _taken({"type_vocab_size": 2, **config}, _SIZES, path), _ACTIVATIONS[activation]
 
 
 def _taken(config: Mapping[str, Any], keys: Mapping[str, str], path: Path) -> dict[str, Any]:
-    """Return the values of a config's keys under our names."""
+    """Return the sizes that stand under a config's keys, under our names."""
     missing = [key for key in keys.values() if key not in config]
     if missing:
         raise ConfigError(f"model.preset: '{path}' lacks {listing(missing)}.")
-    return {name: config[key] for name, key in keys.items()}
+    sizes = {name: config[key] for name, key in keys.items()}
+    for name, size in sizes.items():
+        if type(size) is not int or size < 1:
+            raise ConfigError(
+                f"model.preset: expected as {keys[name]} in '{path}' a whole number of at least 1, got {size!r}."
+            )
+    if sizes["hidden_dim"] % sizes["num_heads"]:
+        raise ConfigError(
+            f"model.preset: expected heads that share the width evenly in '{path}', got {sizes['num_heads']} for a "
+            f"width of {sizes['hidden_dim']}."
+        )
+    return sizes
 
 
 def _hugging_face_tokens(directory: Path) -> Tokens:
-    settings = _read_json(directory / "tokenizer_config.json", missing={})
+    path = directory / "tokenizer_config.json"
+    settings = _read_json(path) if path.is_file() else {}
     kind = settings.get("tokenizer_class", "BertTokenizer")
     if kind not in _BERT_TOKENIZERS + _GENERAL_TOKENIZERS:
         raise ConfigError(f"model.preset: expected a BertTokenizer in '{directory}', got {kind}.")
-    path = directory / "tokenizer.json"
-    pieces = _read_json(path, missing=None if kind in _GENERAL_TOKENIZERS else {})
-    if pieces:
-        _check_pieces(pieces, path)
-    if kind in _GENERAL_TOKENIZERS:
-        normalizer = pieces["normalizer"]
-        settings = {
-            "do_lower_case": normalizer.get("lowercase"),
-            "strip_accents": normalizer.get("strip_accents"),
-            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
-        }
-    lowercase = _lowercase(settings, directory)
-    if pieces and not (directory / "vocab.txt").is_file():
-        ids = pieces["model"].get("vocab", {})
-        return Tokens(tuple(sorted(ids, key=ids.get)), lowercase, path)
-    path = directory / "vocab.txt"
-    return Tokens(_read_vocabulary(path), lowercase, path)
+    path, lines = directory / "tokenizer.json", directory / "vocab.txt"
+    if kind in _BERT_TOKENIZERS and not path.is_file():
+        return Tokens(_read_vocabulary(lines), _lowercase(settings, directory), lines)
+    pieces = _read_json(path)
+    _check_pieces(pieces, path)
+    vocabulary = _vocabulary_of_ids(_object(_object(pieces, "model", path), "vocab", path, "model."), path)
+    if kind in _BERT_TOKENIZERS:
+        if lines.is_file():
+            _check_equal(vocabulary, path, _read_vocabulary(lines), lines)
+        return Tokens(vocabulary, _lowercase(settings, directory), path)
+    normalizer = _object(pieces, "normalizer", path)
+    settings = {
+        "do_lower_case": normalizer.get("lowercase"),
+        "strip_accents": normalizer.get("strip_accents"),
+        "tokenize_chinese_chars": normalizer.get("handle_chinese_chars"),
+    }
+    return Tokens(vocabulary, _lowercase(settings, directory), path)
+
+
+def _vocabulary_of_ids(ids: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Return the tokens in the order of their ids, each of which must be there once."""
+    if {type(number) for number in ids.values()} != {int} or set(ids.values()) != set(range(len(ids))):
+        raise ConfigError(
+            f"model.preset: expected as model.vocab in '{path}' tokens with the ids 0 to {len(ids) - 1}, each once. "
+            "Take another preset."
+        )
+    broken = [token for token in ids if _HALF_A_CHARACTER.search(token)]  # which JSON can hold, and UTF-8 cannot
+    if broken:
+        raise ConfigError(f"model.preset: expected tokens of whole characters in '{path}', got {broken[0]!r}.")
+    return tuple(sorted(ids, key=ids.__getitem__))
+
+
+def _check_equal(tokens: tuple[str, ...], path: Path, others: tuple[str, ...], other_path: Path) -> None:
+    """Refuse two vocabularies of a BertTokenizer that differ."""
+    pairs = itertools.zip_longest(*([*map(repr, each)] for each in (tokens, others)), fillvalue="nothing")
+    for number, (token, other) in enumerate(pairs):
+        if token != other:
+            raise ConfigError(
+                f"model.preset: expected one vocabulary, got as id {number} {token} in '{path}' and {other} in "
+                f"'{other_path}'. Releases of Hugging Face differ in which of them a BertTokenizer obeys: take a copy "
+                "of the folder without the one that the weights were not trained with."
+            )
 
 
 def _check_pieces(pieces: Mapping[str, Any], path: Path) -> None:
     for section, fixed in _FIXED_PIECES.items():
         # Files of the first releases do not name the model's type: what it has besides tells which it is.
         came = {"type": "WordPiece"} if section == "model" else {}
-        came |= pieces.get(section) or {}
+        if pieces.get(section) is not None:
+            came |= _object(pieces, section, path)
         for key, expected in fixed.items():
             if came.get(key) != expected:
                 raise ConfigError(
@@ -163,7 +203,7 @@ def _check_pieces(pieces: Mapping[str, Any], path: Path) -> None:
 
 def _lowercase(settings: Mapping[str, Any], directory: Path) -> bool:
     """Return whether texts are lower-cased, from the settings of Hugging Face's BertTokenizer and its defaults."""
-    lowercase = bool(settings.get("do_lower_case", True))
+    lowercase = _switch(settings, "do_lower_case", True, directory)
     accents = settings.get("strip_accents")
     if accents is not None and accents != lowercase:
         raise ConfigError(
@@ -191,15 +231,30 @@ def _read_vocabulary(path: Path) -> tuple[str, ...]:
         raise ConfigError(f"model.preset: the vocabulary '{path}' cannot be read as UTF-8 ({error}).") from error
 
 
-def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return a file's object, or `missing`, if that is given and there is no file."""
+def _object(content: Mapping[str, Any], key: str, path: Path, prefix: str = "") -> dict[str, Any]:
+    """Return the object under a key of a file, an empty one if there is none."""
+    found = content.get(key, {})
+    if not isinstance(found, dict):
+        kind = type(found).__name__
+        raise ConfigError(f"model.preset: expected {prefix}{key} in '{path}' to be an object, got {kind}.")
+    return found
+
+
+def _switch(content: Mapping[str, Any], key: str, default: bool, path: Path) -> bool:
+    """Return what is true or false under a key."""
+    found = content.get(key, default)
+    if not isinstance(found, bool):
+        raise ConfigError(f"model.preset: expected {key} true or false in '{path}', got {found!r}.")
+    return found
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a file's object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        if missing is not None:
-            return missing
         raise ConfigError(f"model.preset: expected {path.name} in '{path.parent}', found none.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"model.preset: '{path}' cannot be read as JSON ({error}).") from error
     if not isinstance(content, dict):
         raise ConfigError(f"model.preset: expected a JSON object in '{path}', got {type(content).__name__}.")

@@ -9,16 +9,19 @@ from typing import Any
 
 import keras
 
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError, listing
 from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
 from textclf.models.preset_layouts import read_backbone, read_tokens
+from textclf.optional import import_optional
 from textclf.text.wordpiece_vocabulary import check_wordpieces
 
 ACTIVATIONS = {
     "gelu": keras.activations.gelu,
     "gelu_approximate": functools.partial(keras.activations.gelu, approximate=True),
 }
+
+# What keras-hub, Keras and h5py raise of weights that are broken or others than they should be.
+_BROKEN = (AttributeError, KeyError, OSError, TypeError, UserWarning, ValueError)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Pretrained:
 
     Attributes:
         preset: What was asked for.
-        backbone: The arguments of `keras_hub.models.BertBackbone` but for `dtype` and `name`.
+        backbone: Sizes: the arguments of `keras_hub.models.BertBackbone` but for `dropout`, `dtype` and `name`.
         activation: That of the feed-forward layers, as the weights were trained: `gelu`, by the error function, or
             `gelu_approximate`, by tanh (both in Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415).
         vocabulary: The word pieces in the order of their ids.
@@ -60,8 +63,11 @@ class Pretrained:
                 _load_safetensors(backbone, directory)
             else:
                 _load_keras_weights(backbone, first_file(directory, KERAS_WEIGHTS))
-        except (safetensors.SafetensorError, KeyError, OSError, TypeError, UserWarning, ValueError) as error:
-            hint = f" Hugging Face adds a new one:\n  {resave_command(directory)}" if "pooler" in str(error) else ""
+        except (safetensors.SafetensorError, *_BROKEN) as error:
+            way_out = (
+                f" Hugging Face adds one, in the new folder bert; name that as preset:\n  {resave_command(directory)}"
+            )
+            hint = way_out if "pooler" in str(error) else ""
             raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
 
 

@@ -109,7 +109,7 @@ def _train(
     report: bool,
     started: float,
 ) -> Run:
-    for doubt in config.model.doubts(config.training):
+    for doubt in config.model.doubts(config):
         logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
     check_data(checkpoint, corpus.fingerprint)  # before anything of a run that cannot go on is written over

@@ -47,9 +47,14 @@ class Tokenizer(tf.Module):
         Returns:
             int32[batch, time], time at most `max_tokens`.
         """
-        ids = self.ragged(texts).to_tensor(PADDING_ID)
-        return tf.ensure_shape(ids, [None, None])
+        return pad(self.ragged(texts))
 
     def encode(self, texts: Sequence[str | bytes]) -> tf.RaggedTensor:
         """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
         return tf.concat([self.ragged(batch) for batch in in_batches(texts)], axis=0)
+
+
+def pad(ids: tf.RaggedTensor) -> tf.Tensor:
+    """Return rows of ids padded to the longest one, int32[batch, time]."""
+    # In a loaded export a ragged tensor leaves not even the number of dimensions, and what follows is slower for it.
+    return tf.ensure_shape(ids.to_tensor(PADDING_ID), [None, None])

@@ -32,7 +32,7 @@ def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
 
 
 def save_vocabulary(vocabulary: Sequence[str], path: Path) -> None:
-    """Write one token a line, in the order of the ids. No token holds white space, so none breaks a line."""
+    """Write one token a line, in the order of the ids. No token holds a line break."""
     path.write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8", newline="\n")
 
 

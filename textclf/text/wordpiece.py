@@ -11,8 +11,8 @@ import tensorflow_text as tf_text
 
 from textclf.errors import ConfigError, RunError, listing
 from textclf.text.splitting import in_batches
-from textclf.text.tokenizer import VOCABULARY_FILE, WORDPIECE_FILE, Tokenizer
-from textclf.text.vocabulary import PADDING_ID, UNKNOWN, read_run_file, save_vocabulary
+from textclf.text.tokenizer import VOCABULARY_FILE, WORDPIECE_FILE, Tokenizer, pad
+from textclf.text.vocabulary import UNKNOWN, read_run_file, save_vocabulary
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
 from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, check_wordpieces, learn_wordpieces
 
@@ -113,8 +113,7 @@ class WordPieceTokenizer(Tokenizer):
             texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
             pairs: string[batch], the second text of each pair, if there is one.
         """
-        ids = self.ragged(texts, pairs).to_tensor(PADDING_ID)
-        return tf.ensure_shape(ids, [None, None])
+        return pad(self.ragged(texts, pairs))
 
     def ragged(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.RaggedTensor:
         """Return unpadded ids, ragged int32[batch, (time)]: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]` for pairs.

@@ -15,8 +15,8 @@ from textclf.config.domains import SearchSpace
 from textclf.config.scores import SCORES, unknown_score
 from textclf.config.search import search_space, value_at, with_values
 from textclf.data import Corpus, load_corpus, problems
-from textclf.data.optional import import_optional
 from textclf.errors import ConfigError
+from textclf.optional import import_optional
 from textclf.runs.lock import DirectoryLock
 from textclf.training.interruption import TerminatedError
 from textclf.tuning.hparams import log_folder, write_experiment, write_trial

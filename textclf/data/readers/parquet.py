@@ -8,9 +8,9 @@ from typing import Any
 from textclf.config import DataConfig
 from textclf.data.examples import Row
 from textclf.data.files import explained, open_binary
-from textclf.data.optional import import_optional
 from textclf.data.readers.rows import checked, find_column
 from textclf.errors import DataError
+from textclf.optional import import_optional
 
 BATCH_ROWS = 8192
 

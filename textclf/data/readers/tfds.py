@@ -7,9 +7,9 @@ from typing import Any
 from textclf.config import DataConfig
 from textclf.data import problems
 from textclf.data.examples import BadRow, Row
-from textclf.data.optional import import_optional
 from textclf.data.readers.rows import checked, find_column
 from textclf.errors import DataError, listing
+from textclf.optional import import_optional
 
 PREFIX = "tfds:"
 SPLIT_NAMES = {"train": ("train",), "dev": ("validation", "dev", "valid"), "test": ("test",)}

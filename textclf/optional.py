@@ -1,4 +1,4 @@
-"""Packages that only some sources need."""
+"""Packages that only some sources, models and commands need."""
 
 import importlib
 from typing import Any
