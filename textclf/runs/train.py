@@ -30,6 +30,7 @@ from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar, announce
 from textclf.training.state import TrainingState
+from textclf.training.step import check_step
 from textclf.training.summary import TrainingSummary
 
 logger = logging.getLogger(__name__)
@@ -79,12 +80,13 @@ def train(
     started = time.perf_counter()
     path = Path(run_dir) if run_dir is not None else Path("runs") / config.name
     strategy = make_strategy(config.compute)
+    check_step(config, strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
         # First of all: who has minutes of data to read hears at once that there is a run already.
         checkpoint = None if force else find_checkpoint(path, config, resume)
         if is_chief(strategy):
-            anew = checkpoint is None and resume == "auto" and is_unfinished(path)
-            writer = stack.enter_context(RunWriter(path, force or anew, going_on=checkpoint is not None))
+            anew = not force and checkpoint is None and resume == "auto" and is_unfinished(path)
+            writer = stack.enter_context(RunWriter(path, force or anew, going_on=anew or checkpoint is not None))
         else:  # the other workers compute what the chief does, and what they write is of no use
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
             progress = report = False

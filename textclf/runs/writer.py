@@ -42,7 +42,8 @@ class RunWriter:
     Args:
         path: Where to write; an empty or missing folder, or with `force` a run to replace.
         force: Whether a run that stands there is replaced.
-        going_on: Whether the run that stands there is ours, to be gone on with.
+        going_on: Whether the run that stands there was killed and is ours, to be gone on with, or with `force` begun
+            anew.
 
     Attributes:
         path: The same, for messages.
@@ -66,6 +67,8 @@ class RunWriter:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = DirectoryLock(self.directory)
         try:
+            if going_on and (self.directory / SCORES_FILE).is_file():  # it was looked at before we had the lock
+                raise RunError(f"Another process has finished the run '{path}' just now: there is nothing to go on with.")
             if not going_on or force:
                 self._clear(force)
             self._made_directory = not self.directory.exists()
