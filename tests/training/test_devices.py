@@ -50,9 +50,9 @@ def test_a_cluster_that_is_not_named_is_refused_with_the_form(
     ],
 )
 def test_a_worker_that_is_gone_is_said_to_be(error: Exception) -> None:
-    with pytest.raises(RunError, match=r"Another worker ended .*Start all workers again.*TensorFlow says: Coll"):
-        with losing_workers():
-            raise error
+    said = r"Another worker ended .*Start all workers again.*TensorFlow says: Coll"
+    with pytest.raises(RunError, match=said), losing_workers():
+        raise error
 
 
 @pytest.mark.parametrize(

@@ -43,10 +43,14 @@ class Checkpoints:
         directory: The folder; it is made by the first `save`.
         config: When one is due, and how many stay.
         facts: What stands in the state of each, such as the data's fingerprint.
+        writes: Whether `save` writes; the workers beside the chief read what it has written.
     """
 
-    def __init__(self, directory: Path, config: CheckpointsConfig, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: CheckpointsConfig, facts: Mapping[str, Any] | None = None, writes: bool = True
+    ) -> None:
         """Start the clock."""
+        self._writes = writes
         self._directory, self._config, self._facts = directory, config, dict(facts or {})
         self._written = time.monotonic()
         self._step = 0
@@ -63,6 +67,8 @@ class Checkpoints:
         If the disk is full, that is a warning in the log: the older ones stay, and the training goes on.
         """
         self._written, self._step = time.monotonic(), step
+        if not self._writes:
+            return
         state = np.frombuffer(json.dumps(self._facts | checkpoint.state).encode(), np.uint8)
         try:
             self._directory.mkdir(exist_ok=True)
