@@ -84,6 +84,15 @@ def test_two_writers_do_not_share_a_directory(old_run: Path) -> None:
     RunWriter(old_run, force=True).abandon()
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_run_that_was_finished_before_the_lock_was_taken_is_left_alone(old_run: Path, anew: bool) -> None:
+    before = content(old_run)
+    with pytest.raises(RunError, match=r"Another process has finished the run '.*' just now"):
+        RunWriter(old_run, force=anew, going_on=True)
+    assert content(old_run) == before
+    assert names(old_run.parent) == {"run"}
+
+
 def test_a_refused_writer_leaves_no_lock(old_run: Path) -> None:
     with pytest.raises(RunError, match="is there already"):
         RunWriter(old_run)

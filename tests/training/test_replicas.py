@@ -1,6 +1,7 @@
 """One device, two devices, parts, calls of several steps, XLA: the same weights, scores and losses from all of them."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from textclf.errors import ConfigError
 from textclf.models.base import precision as precision_policy
 from textclf.models.bert import Bert
 from textclf.models.tasks import SingleLabel
+from textclf.runs.train import train
 from textclf.training.devices import make_strategy
 from textclf.training.loop import Trainer
 
@@ -111,13 +113,25 @@ def test_mixed_precision_learns_in_float32_weights(prepare: Callable[..., Any], 
     assert np.isfinite([record["train_loss"] for record in trainer.state.history]).all()
 
 
-def test_settings_that_exclude_each_other_are_both_named(prepare: Callable[..., Any]) -> None:
+def test_settings_that_exclude_each_other_are_both_named(prepare: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"training\.lazy_embeddings and compute\.steps_per_call exclude each other"):
         fit(prepare, TWO, "training.lazy_embeddings=true", "compute.steps_per_call=4")
+    unread = Config.make(
+        {
+            "data": {"train": "nowhere.csv"},
+            "training": {"lazy_embeddings": True},
+            "compute": {"devices": ["CPU:0", "CPU:1"], "steps_per_call": 4},
+        }
+    )
+    with pytest.raises(ConfigError, match=r"training\.lazy_embeddings and compute\.steps_per_call exclude each other"):
+        train(unread, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     with pytest.raises(ConfigError, match=r"xla and training\.lazy_embeddings exclude each other"):
         prepare("training.lazy_embeddings=true", "compute.xla=true")
     with pytest.raises(ConfigError, match=r"devices called GPU:0"):
         prepare("compute.devices=[gpu0]")
+    with pytest.raises(ConfigError, match=r"devices called GPU:0"):
+        prepare("compute.devices=[TPU:0]")
     with pytest.raises(ConfigError, match=r"strategy=one_device takes one of the devices"):
         prepare("compute.strategy=one_device", TWO)
 

@@ -37,8 +37,11 @@ def command(
         run_config.model.check_files()
     import_tensorflow()
     from textclf.runs.train import train
+    from textclf.training.devices import is_chief, make_strategy
 
     run = train(run_config, run_dir, force=force, resume=resume, progress=not quiet)
+    if not is_chief(make_strategy(run_config.compute)):  # it has said who writes the run
+        return
     split = "test" if "test" in run.results["scores"] else "dev"
     if run.results["interrupted"]:
         click.echo(f"Stopped by Ctrl-C; the best weights so far (step {run.results['best_step']}) are kept.")

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from textclf.config.section import PositiveInt, Section
 
-DEVICE = r"(GPU|CPU|TPU):\d+"
+DEVICE = r"(GPU|CPU):\d+"
 
 
 class ComputeConfig(Section):

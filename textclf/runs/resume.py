@@ -19,6 +19,7 @@ from textclf.runs.directory import (
 )
 from textclf.text.tokenizer import VOCABULARY_FILE
 from textclf.training.checkpoints import Checkpoint, Checkpoints
+from textclf.training.workers import ONE_RUN_DIRECTORY, Workers
 from textclf.writing import UNFINISHED
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,33 @@ def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | 
     if checkpoint is None and resume == "must":
         why = "it is finished" if (path / SCORES_FILE).is_file() else "it has no checkpoint"
         raise RunError(f"'{path}' cannot be gone on with: {why if path.exists() else 'there is no run'}.")
+    return checkpoint
+
+
+def begin_together(
+    workers: Workers, config: Config, fingerprint: str, checkpoint: Checkpoint | None, checkpoints: Path
+) -> Checkpoint | None:
+    """Return where the training in a run directory stood: what the chief has found, on every worker.
+
+    Args:
+        workers: All of them call this.
+        config: The run that this one is asked for.
+        fingerprint: That of the data that this one has read.
+        checkpoint: What the chief has found; None on the others.
+        checkpoints: The folder of the chief's checkpoints.
+
+    Raises:
+        RunError: Two workers were given different things, or do not see the same checkpoint; on every worker.
+    """
+    if workers.count == 1:
+        return checkpoint
+    workers.check_same(dump_config(config), "The config", "Start all of them with the same config and the same --set.")
+    workers.check_same(fingerprint, "The data that were read", "Give all of them the same files.")
+    goes_on = bool(workers.gather([checkpoint is not None])[0, 0])
+    if goes_on and workers.place:
+        checkpoint = Checkpoints(checkpoints, config.checkpoints).newest()
+    step = 0 if checkpoint is None else int(checkpoint.state["step"])
+    workers.check_same(step, "The step to go on from", ONE_RUN_DIRECTORY)
     return checkpoint
 
 

@@ -19,19 +19,21 @@ from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.runs.resume import Resume, can_begin_anew, check_data, find_checkpoint
+from textclf.runs.resume import Resume, begin_together, can_begin_anew, check_data, find_checkpoint
 from textclf.runs.writer import RunWriter
 from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
 from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
-from textclf.training.devices import is_chief, make_strategy
+from textclf.training.devices import is_chief, losing_workers, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar, announce
 from textclf.training.state import TrainingState
+from textclf.training.step import check_step
 from textclf.training.summary import TrainingSummary
+from textclf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +66,12 @@ def train(
             warning in the log: the run is finished without.
 
     Returns:
-        The finished run, with the best weights in its model.
+        The finished run, with the best weights in its model; of several workers the first one writes its files.
 
     Raises:
         DataError: The data cannot be learnt from.
-        RunError: The directory is taken, another process writes there, or the run there cannot be gone on with.
+        RunError: The directory is taken, another process writes there, or the run there cannot be gone on with; or of
+            several workers one is gone, or was given something else than the others.
         TerminatedError: SIGTERM came; a checkpoint is written.
 
     Example:
@@ -82,19 +85,25 @@ def train(
     started = time.perf_counter()
     path = Path(run_dir) if run_dir is not None else Path("runs") / config.name
     strategy = make_strategy(config.compute)
+    check_step(config, strategy.num_replicas_in_sync)
     with contextlib.ExitStack() as stack:
-        # First of all: who has minutes of data to read hears at once that there is a run already.
-        checkpoint = None if force else find_checkpoint(path, config, resume)
+        checkpoint = None
         if is_chief(strategy):
-            anew = checkpoint is None and resume == "auto" and can_begin_anew(path)
-            writer = stack.enter_context(RunWriter(path, force or anew, going_on=checkpoint is not None))
+            # First of all: who has minutes of data to read hears at once that there is a run already.
+            checkpoint = None if force else find_checkpoint(path, config, resume)
+            anew = not force and checkpoint is None and resume == "auto" and can_begin_anew(path)
+            writer = stack.enter_context(RunWriter(path, force or anew, going_on=anew or checkpoint is not None))
         else:  # the other workers compute what the chief does, and what they write is of no use
+            stack.callback(logger.warning, "This is not the first worker: the first one writes the run '%s'.", path)
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
+            writer.checkpoints = path.resolve() / CHECKPOINTS_FOLDER
             progress = report = False
         try:
-            return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
+            with losing_workers():
+                return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
         except BaseException:  # Ctrl-C too
-            _say_what_is_kept(writer, config)
+            if is_chief(strategy):
+                _say_what_is_kept(writer, config)
             raise
 
 
@@ -112,6 +121,7 @@ def _train(
     for doubt in config.model.doubts(config):
         logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
+    checkpoint = begin_together(Workers(strategy), config, corpus.fingerprint, checkpoint, writer.checkpoints)
     check_data(checkpoint, corpus.fingerprint)  # before anything of a run that cannot go on is written over
     keras.utils.set_random_seed(config.seed)
     tokenizer = _tokenizer(config, corpus, checkpoint, path)
@@ -119,7 +129,7 @@ def _train(
     if corpus.bad_rows:
         with writer.writing(BAD_ROWS_FILE) as unfinished:
             corpus.write_bad_rows(unfinished)
-        listed = writer.path / BAD_ROWS_FILE
+        listed = path / BAD_ROWS_FILE
         logger.warning("Dropped: %s\nThey are listed in '%s'.", problems.report(corpus.bad_rows, corpus.labels), listed)
     splits = encode(corpus, tokenizer, config)
     if progress:
@@ -134,7 +144,7 @@ def _train(
     writer.write_results(results)
     if report:
         _try_report(writer, summary)
-    return Run(writer.path, config, corpus.labels, tokenizer, model, results, predict)
+    return Run(path, config, corpus.labels, tokenizer, model, results, predict)
 
 
 def _tokenizer(config: Config, corpus: Corpus, checkpoint: Checkpoint | None, path: Path) -> Tokenizer:
@@ -180,7 +190,7 @@ def fit(
             else:
                 model = chosen.create_again(checkpoint.state["model"])
         facts = {"data": corpus.fingerprint, "model": model.structure()}
-        checkpoints = Checkpoints(writer.directory / CHECKPOINTS_FOLDER, config.checkpoints, facts)
+        checkpoints = Checkpoints(writer.checkpoints, config.checkpoints, facts, writes=is_chief(strategy))
         trainer = Trainer(
             model,
             task,

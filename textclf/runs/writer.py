@@ -42,11 +42,13 @@ class RunWriter:
     Args:
         path: Where to write; an empty or missing folder, or with `force` a run to replace.
         force: Whether a run that stands there is replaced.
-        going_on: Whether the run that stands there is ours, to be gone on with.
+        going_on: Whether the run that stands there was killed and is ours, to be gone on with, or with `force` begun
+            anew.
 
     Attributes:
         path: The same, for messages.
         directory: The same, absolute and with links followed: where everything is written.
+        checkpoints: Where checkpoints are written; another worker than the chief sets it to where it reads them.
         saved_step: The step of the weights in `model.keras`; None if there are none, or they are not learnt in steps.
 
     Raises:
@@ -59,6 +61,7 @@ class RunWriter:
         self._replaced = set_aside(self.directory)
         self._written: list[Path] = []
         self._made_directory = False
+        self.checkpoints = self.directory / CHECKPOINTS_FOLDER
         self.saved_step: int | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
@@ -66,6 +69,10 @@ class RunWriter:
         self.directory.parent.mkdir(parents=True, exist_ok=True)
         self._lock = DirectoryLock(self.directory)
         try:
+            if going_on and (self.directory / SCORES_FILE).is_file():  # it was looked at before we had the lock
+                raise RunError(
+                    f"Another process has finished the run '{path}' just now: there is nothing to go on with."
+                )
             if not going_on or force:
                 self._clear(force)
             self._made_directory = not self.directory.exists()

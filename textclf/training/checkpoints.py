@@ -44,10 +44,14 @@ class Checkpoints:
         directory: The folder; it is made by the first `save`.
         config: When one is due, and how many stay.
         facts: What stands in the state of each, such as the data's fingerprint.
+        writes: Whether `save` writes; the workers beside the chief read what it has written.
     """
 
-    def __init__(self, directory: Path, config: CheckpointsConfig, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: CheckpointsConfig, facts: Mapping[str, Any] | None = None, writes: bool = True
+    ) -> None:
         """Start the clock."""
+        self._writes = writes
         self._directory, self._config, self._facts = directory, config, dict(facts or {})
         self._written = time.monotonic()
         self._step = 0
@@ -68,6 +72,8 @@ class Checkpoints:
         If the disk is full, that is a warning in the log: the older ones stay, and the training goes on.
         """
         self._written, self._step = time.monotonic(), step
+        if not self._writes:
+            return True
         state = np.frombuffer(json.dumps(self._facts | checkpoint.state).encode(), np.uint8)
         try:
             self._directory.mkdir(exist_ok=True)
@@ -90,7 +96,7 @@ class Checkpoints:
         """Count from a step, and remove the checkpoints of later ones: damaged, or of steps that are taken again."""
         self._step = step
         for path in checkpoint_files(self._directory):
-            if path.name > _name(step):
+            if self._writes and path.name > _name(step):
                 path.unlink()
 
     def newest(self) -> Checkpoint | None:

@@ -1,6 +1,8 @@
 """Where a training runs: one device, several of a machine, or several machines."""
 
 import functools
+import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +11,10 @@ import tensorflow as tf
 
 from textclf.config import ComputeConfig
 from textclf.errors import ConfigError, RunError, listing
+
+_CLUSTER = '{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]}, "task": {"type": "worker", "index": 0}}'
+_JOBS = ("chief", "worker")
+_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
 
 
 def make_strategy(config: ComputeConfig) -> tf.distribute.Strategy:
@@ -22,11 +28,16 @@ def make_strategy(config: ComputeConfig) -> tf.distribute.Strategy:
         config: `strategy` and `devices` count.
 
     Raises:
-        ConfigError: A device that is named is not there.
+        ConfigError: A device that is named is not there, or `TF_CONFIG` does not name the workers.
     """
     devices = tuple(config.devices or ())
     _make_logical_cpus(devices)
     if config.strategy == "multi_worker":
+        if wrong := _wrong_cluster(os.environ.get("TF_CONFIG", "")):
+            raise ConfigError(
+                f"compute.strategy=multi_worker: {wrong}. Set it on every machine to the addresses of all workers and "
+                f"the number of its own, such as\nexport TF_CONFIG='{_CLUSTER}'"
+            )
         return _strategy("multi_worker", ())
     known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
     missing = [device for device in devices if device not in known]
@@ -76,12 +87,14 @@ def losing_workers() -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
-        if "ollective" not in str(error):
+    except _LOST as error:
+        # What an error is called depends on who notices first: the collective itself, or one after it.
+        known = "Collective ops is aborted by" if isinstance(error, tf.errors.InternalError) else "ollective"
+        if known not in str(error):
             raise
         raise RunError(
-            "Another worker ended or cannot be reached any more. Start all workers again: the training goes on from "
-            f"its last checkpoint. TensorFlow says: {_reason(error)}"
+            "Another worker ended or cannot be reached any more; what it says itself tells why. Start all workers "
+            f"again: the training goes on from its last checkpoint. TensorFlow says: {_reason(error)}"
         ) from error
 
 
@@ -89,6 +102,32 @@ def _reason(error: tf.errors.OpError) -> str:
     """Return the line of a collective's error that names who is gone."""
     lines = [line.strip() for line in str(error.message).splitlines()]
     return next((line for line in lines if line.startswith("Collective")), lines[0])
+
+
+def _wrong_cluster(text: str) -> str:
+    """Return in words why a `TF_CONFIG` does not say who the workers are and which of them this is; nothing if it does.
+
+    What TensorFlow does without is not checked; what it trips over, or waits for in vain, is.
+    """
+    if not text:
+        return "TF_CONFIG is not set"
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        return f"TF_CONFIG is no JSON ({error})"
+    try:
+        cluster, job, index = values["cluster"], values["task"]["type"], int(values["task"]["index"])
+        lists = all(isinstance(addresses, list) and addresses for addresses in cluster.values())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return "TF_CONFIG lacks a part of the form"
+    addresses = [address for job in cluster.values() for address in job]
+    if not lists or not all(isinstance(address, str) and ":" in address for address in addresses):
+        return "in TF_CONFIG, cluster holds something else than lists of HOST:PORT"
+    if others := sorted(set(cluster) - set(_JOBS)):
+        return f"in TF_CONFIG, cluster has {listing(others)}; expected {listing(_JOBS)}"
+    if job not in cluster or not 0 <= index < len(cluster[job]):
+        return f"in TF_CONFIG, cluster has no {job} {index}"
+    return ""
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from textclf.training.batches import BatchPlan, Shares, choose_widths, make_batc
 from textclf.training.breakdown import BreakdownError, LossWatch
 from textclf.training.callbacks import StepCallbacks
 from textclf.training.checkpoints import Checkpoint, Checkpoints
-from textclf.training.devices import distribute, local_replicas, losing_workers
+from textclf.training.devices import distribute, local_replicas
 from textclf.training.interruption import TerminatedError, on_ctrl_c, on_sigterm
 from textclf.training.meter import Meter
 from textclf.training.optimizer import make_optimizer
@@ -25,8 +25,12 @@ from textclf.training.prediction import Encoded, Outcome, Predictor
 from textclf.training.safekeeping import Safekeeping
 from textclf.training.state import MeanLoss, TrainingState
 from textclf.training.step import TrainStep
+from textclf.training.workers import ONE_RUN_DIRECTORY, Workers
 
 logger = logging.getLogger(__name__)
+
+_HEAR_EVERY = 10
+"""Steps after which several workers tell one another what they are asked for: each time waits for the device."""
 
 
 class Trainer:
@@ -78,7 +82,8 @@ class Trainer:
         self.dev_scores: Scores | None = None
         self.callbacks = list(callbacks)
         self._losses = {"epoch": MeanLoss(), "window": MeanLoss()}
-        self._terminated = False
+        self._workers = Workers(self._strategy)
+        self._ctrl_c = self._sigterm = self._stops = False
 
     def fit(self, train: Encoded, dev: Encoded, resume: Checkpoint | None = None) -> TrainingState:
         """Train, evaluate on dev as the config says, and put the best weights into the model.
@@ -91,7 +96,7 @@ class Trainer:
             resume: Where an earlier training stood, to go on there.
 
         Raises:
-            RunError: The loss broke down, the checkpoint is of another training, or another worker is gone.
+            RunError: The loss broke down, or the checkpoint is of another training.
             TerminatedError: SIGTERM came; a checkpoint is written if there is a place for it.
         """
         state = self.state
@@ -102,9 +107,11 @@ class Trainer:
         self._told = StepCallbacks(self.callbacks)
         callbacks.on_train_begin()
         try:
-            with losing_workers(), on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
+            with on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
                 self._go_through(train, dev, callbacks)
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
+            if self._workers.count > 1:  # the others are not where this one is
+                raise
             state.interrupted = True
             if self._kept.best_weights is None:
                 self._evaluate_what_there_is(dev, callbacks)
@@ -148,11 +155,22 @@ class Trainer:
         self._kept.begin(resume)
 
     def _interrupt(self) -> None:
-        self.state.interrupted = self.model.stop_training = True
+        self._ctrl_c = True
         logger.warning("Ctrl-C: this step is finished and dev is scored; a second one stops at once.")
 
     def _terminate(self) -> None:
-        self._terminated = True
+        self._sigterm = True
+
+    def _hear(self) -> tuple[bool, bool]:
+        """Return whether SIGTERM came and whether a checkpoint is due, and note whether the training ends here.
+
+        Several workers all hear what one of them is asked for, so that they stop and write at the same step.
+        """
+        asked = self.model.stop_training, self._ctrl_c, self._sigterm, self._kept.due()
+        stop, interrupted, terminated, due = self._workers.any(asked)
+        self.state.interrupted = self.state.interrupted or interrupted
+        self._stops = self.model.stop_training = stop or interrupted
+        return terminated, due
 
     def _go_through(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops; after a breakdown go back, if that is wished for."""
@@ -163,11 +181,13 @@ class Trainer:
             except BreakdownError as breakdown:
                 self._watch.forget()
                 self._kept.go_back(breakdown)
+                self._workers.check_same(self.state.step, "The step to go back to", ONE_RUN_DIRECTORY)
 
     def _epochs(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train from where the state stands, and score the last weights too."""
         training, state = self.config.training, self.state
-        while state.epoch < training.epochs and not self.model.stop_training:
+        self._hear()
+        while state.epoch < training.epochs and not self._stops:
             batches = plan_epoch(
                 train.lengths, training.batch_size, training.num_length_groups, self.config.seed, state.epoch
             )
@@ -182,6 +202,7 @@ class Trainer:
             callbacks.on_epoch_end(state.epoch, logs | {"loss": float(self._losses["epoch"])})
             if state.batch == len(batches):  # and not stopped in the middle
                 state.epoch, state.batch = state.epoch + 1, 0
+            self._hear()
         if not state.history or state.history[-1]["step"] < state.step:
             self._evaluate(dev, callbacks)
 
@@ -193,7 +214,8 @@ class Trainer:
         batches = distribute(self._strategy, make_batches(train, self._row_weights, plan))
         self._step.expect(batches.element_spec)
         iterator, done = iter(batches), 0
-        while done < len(plan) and not self.model.stop_training:
+        hearing = min(_HEAR_EVERY, self.config.checkpoints.steps or _HEAR_EVERY)
+        while done < len(plan) and not self._stops:
             count = min(self.config.compute.steps_per_call, len(plan) - done)
             if every:
                 count = min(count, every - state.step % every)
@@ -202,7 +224,8 @@ class Trainer:
             if (state.step % every == 0) if every else (done == len(plan)):
                 self._evaluate(dev, callbacks)
                 self._open_window()
-            self._write_down()
+            if self._workers.count == 1 or done == len(plan) or state.step // hearing > (state.step - count) // hearing:
+                self._write_down()
 
     def _take_steps(self, iterator: Iterator[Any], plan: BatchPlan, done: int, count: int) -> None:
         """Take steps in one call, then tell the callbacks of each."""
@@ -260,14 +283,15 @@ class Trainer:
 
     def _write_down(self) -> None:
         """Write a checkpoint if it is time for one, or for the end."""
-        if not self._terminated and not self._kept.due():
+        terminated, due = self._hear()
+        if not terminated and not due:
             return
         self._watch.look(self.state.step)  # so that nothing broken is kept
         for callback in self.callbacks:
             if flush := getattr(callback, "flush", None):
                 flush()
         written = self._kept.write()
-        if self._terminated:
+        if terminated:
             again = "the same command, without --force, goes on from there"
             kept = f" A checkpoint is written: {again}." if written else " No checkpoint could be written."
             raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}.{kept}")

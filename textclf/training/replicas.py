@@ -62,10 +62,15 @@ def _merge(strategy: tf.distribute.Strategy, computed: np.ndarray, here: np.ndar
     """Return the rows that all machines have computed together."""
     counts = np.zeros((len(computed), 1), np.float32)
     counts[here] = 1.0
-    own = np.concatenate([computed, counts], axis=1)
-    # Each replica brings in what its machine has, so the sums count a machine as often as it has replicas.
-    total = strategy.experimental_local_results(_summed(strategy, tf.constant(own)))[0].numpy()
+    total = sum_of_workers(strategy, np.concatenate([computed, counts], axis=1))
     return np.asarray(total[:, :-1] / np.maximum(total[:, -1:], 1.0), np.float32)
+
+
+def sum_of_workers(strategy: tf.distribute.Strategy, values: np.ndarray) -> NDArray[Any]:
+    """Return the sum of the arrays that all machines bring, of one shape and dtype; each machine has to call it."""
+    # Each replica brings in what its machine has, so the sums count a machine as often as it has replicas.
+    total = strategy.experimental_local_results(_summed(strategy, tf.constant(values)))[0].numpy()
+    return np.asarray(total / local_replicas(strategy)[1], values.dtype)
 
 
 @tf.function(reduce_retracing=True)

@@ -35,12 +35,8 @@ class TrainStep:
         self._model, self._optimizer, self._config = model, optimizer, config
         self._strategy = tf.distribute.get_strategy()
         self._replicas = self._strategy.num_replicas_in_sync
+        check_step(config, self._replicas)
         compute = config.compute
-        if self._replicas > 1 and config.training.lazy_embeddings and compute.steps_per_call > 1:
-            raise ConfigError(
-                "training.lazy_embeddings and compute.steps_per_call exclude each other on several devices: TensorFlow "
-                "cannot gather sparse gradients inside a loop. Take steps_per_call=1, or lazy_embeddings=false."
-            )
         optimizer.build(model.trainable_variables)
         self._gradient = ShareGradient(model, task, config.training, compute.accumulate, compute.xla)
         self.loss_scale = LossScale() if compute.mixed_precision == "float16" else None
@@ -112,6 +108,15 @@ class TrainStep:
         if self.loss_scale:
             self.loss_scale.update(finite)
         return norm
+
+
+def check_step(config: Config, replicas: int) -> None:
+    """Refuse settings that no step can be made of on so many replicas, with `ConfigError`."""
+    if replicas > 1 and config.training.lazy_embeddings and config.compute.steps_per_call > 1:
+        raise ConfigError(
+            "training.lazy_embeddings and compute.steps_per_call exclude each other on several devices: TensorFlow "
+            "cannot gather sparse gradients inside a loop. Take steps_per_call=1, or lazy_embeddings=false."
+        )
 
 
 def _each_row_once(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
