@@ -1,4 +1,4 @@
-"""Two workers in two processes: they give what one gives, and stop, go back and end together; the chief alone writes."""
+"""Two workers in two processes give what one gives, and stop, go back and end together; the chief alone writes."""
 
 import json
 import logging
@@ -15,6 +15,8 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
 
 from textclf.config import Config
 from textclf.errors import RunError
@@ -46,9 +48,21 @@ def join_the_others(path: Path, number: int, ports: list[int]) -> None:
     logging.getLogger("textclf").addHandler(logging.FileHandler(path.with_name(f"{path.name}-{number}.log")))
 
 
+def take_two_devices() -> None:
+    """Let a worker have two devices, as one with two GPUs has; of CPUs TensorFlow takes but one."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    assert hasattr(CollectiveAllReduceExtended, "_initialize_local_devices")
+    CollectiveAllReduceExtended._initialize_local_devices = lambda _, __, worker: (
+        (f"{worker}/device:CPU:0", f"{worker}/device:CPU:1"),
+        "CPU",
+    )
+
+
 def work(config: Config, path: Path, number: int, ports: list[int], dies_at: int | str) -> None:
-    """Train as one of several workers; the second one may die after a step, or after the last one (`end`)."""
+    """Train as a worker with two devices; the second one may die after a step, or after the last one (`end`)."""
     join_the_others(path, number, ports)
+    take_two_devices()
 
     def die(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -92,7 +106,7 @@ def run_workers(target: Callable[..., None], config: Config, path: Path, *argume
 
 
 @pytest.mark.slow
-def test_two_workers_give_what_one_gives_and_go_on_after_one_has_died(
+def test_two_workers_with_two_devices_give_what_one_gives_and_go_on_after_one_has_died(
     tiny_config: Callable[..., Config], tmp_path: Path
 ) -> None:
     alone = train(tiny_config(*SETTINGS), tmp_path / "alone", report=False)
