@@ -225,6 +225,7 @@ def test_a_run_that_fails_with_a_model_says_what_is_kept(
         assert (
             f"`textclf evaluate {shlex.quote(str(path))}` and `textclf export {shlex.quote(str(path))}`" in caplog.text
         )
+        assert ("It has a checkpoint: the same command" in caplog.text) == (model == "textcnn")
         assert evaluate(path).support == 15
 
 

@@ -37,6 +37,8 @@ from textclf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
+_CHECKPOINT = "a checkpoint: the same command, without --force, goes on from there."
+
 
 def train(
     config: Config,
@@ -245,22 +247,22 @@ def _reason(error: BaseException) -> str:
 def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
     """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
     directory = writer.directory
+    goes_on = checkpoint_files(directory / CHECKPOINTS_FOLDER)
     if (directory / REPORT_FILE).is_file():
         logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
     elif (directory / SCORES_FILE).is_file():
         _say_no_report(writer, config, "training ended before it")
-    elif checkpoint_files(directory / CHECKPOINTS_FOLDER):
-        logger.warning(
-            "The run '%s' has a checkpoint: the same command, without --force, goes on from there.", writer.path
-        )
     elif (directory / MODEL_FILE).is_file():
         logger.warning(
-            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.",
+            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.%s",
             f" (step {writer.saved_step})" if writer.saved_step is not None else "",
             writer.path,
             _evaluate_command(writer, config),
             shlex.quote(str(writer.path)),
+            f" It has {_CHECKPOINT}" if goes_on else "",
         )
+    elif goes_on:
+        logger.warning("The run '%s' has %s", writer.path, _CHECKPOINT)
 
 
 def _say_no_report(writer: RunWriter, config: Config, reason: str) -> None:
