@@ -254,7 +254,8 @@ def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
         _say_no_report(writer, config, "training ended before it")
     elif (directory / MODEL_FILE).is_file():
         logger.warning(
-            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it.%s",
+            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it."
+            "%s",
             f" (step {writer.saved_step})" if writer.saved_step is not None else "",
             writer.path,
             _evaluate_command(writer, config),
