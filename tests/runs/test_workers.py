@@ -154,7 +154,7 @@ def converse(config: Config, path: Path, number: int, ports: list[int], rows: li
         return train(config, path, callbacks=[callback], report=False)
 
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
-    Checkpoints.due = lambda self, step: bool(number) and step >= 10 > self._step  # type: ignore[method-assign]
+    Checkpoints.due = lambda self, step, _: bool(number) and step >= 10 > self._step  # type: ignore[method-assign]
 
     other = config.model_copy(update={"seed": 2})
     with pytest.raises(RunError, match=r"^The config: that of worker 1 is not that of worker 0\. Start all of them"):
