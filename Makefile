@@ -51,11 +51,14 @@ quickstart quickstart-bert:
 	@echo "Next, with a file of yours (columns text and label):"
 	@echo "  $(BIN)/textclf init your.csv && $(BIN)/textclf train config.yaml"
 
+# A process a core, of which each takes a gigabyte or two; a file's tests stay together, since they share what is trained.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 test: $(MINILM)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PARALLEL)
 
 quick-test: $(MINILM)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff format --check .
