@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-from tensorboard.plugins.hparams import api
-
-from textclf.config.domains import Domain, Range, SearchSpace
-from textclf.tensorboard.hparams import write_session
+from textclf.tensorboard.hparams import FOLDER, write_session
 from textclf.tuning.results import Trial, short
 
 
@@ -16,22 +12,8 @@ def log_folder(logs: Path, number: int) -> Path:
     return logs / f"trial-{number:03}"
 
 
-def write_experiment(logs: Path, space: SearchSpace, metric: str) -> None:
-    """Write which fields the trials differ in and what they are judged by.
-
-    Args:
-        logs: The folder of the whole search.
-        space: The fields that are searched.
-        metric: Name of the score.
-    """
-    fields = [api.HParam(name, _interval(domain)) for name, domain in space.items()]
-    metrics = [api.Metric(_tag(metric), display_name=f"best dev {metric}"), api.Metric("trial/seconds")]
-    with tf.summary.create_file_writer(str(logs)).as_default():
-        api.hparams_config(fields, metrics)
-
-
 def write_trial(logs: Path, trial: Trial, metric: str, started: float) -> None:
-    """Write a trial's values, its score if it has one, and its seconds.
+    """Write a trial's values, its score if it has one, and its seconds, as a session beside its curves.
 
     Args:
         logs: The folder of the whole search.
@@ -39,28 +21,15 @@ def write_trial(logs: Path, trial: Trial, metric: str, started: float) -> None:
         metric: Name of the score.
         started: When it began, in seconds since 1970.
     """
-    scores = {} if trial.score is None else {_tag(metric): trial.score}
+    scores = {} if trial.score is None else {f"hparams/dev_{metric}": trial.score}  # as runs call it
     write_session(
-        log_folder(logs, trial.number),
+        log_folder(logs, trial.number) / FOLDER,
         f"trial-{trial.number}",
         {name: _plain(value) for name, value in trial.values.items()},
-        {**scores, "trial/seconds": trial.seconds},
+        {**scores, "hparams/seconds": trial.seconds},
         started,
         success=trial.score is not None,
     )
-
-
-def _tag(metric: str) -> str:
-    return f"trial/{metric}"
-
-
-def _interval(domain: Domain) -> Any:
-    """Return TensorBoard's word for a range; choices can be of many kinds, which it finds out from the trials."""
-    if not isinstance(domain, Range):
-        return None
-    if domain.whole:
-        return api.IntInterval(int(domain.low), int(domain.high))
-    return api.RealInterval(float(domain.low), float(domain.high))
 
 
 def _plain(value: Any) -> bool | int | float | str:

@@ -19,7 +19,7 @@ from textclf.errors import ConfigError
 from textclf.optional import import_optional
 from textclf.runs.lock import DirectoryLock
 from textclf.training.interruption import TerminatedError
-from textclf.tuning.hparams import log_folder, write_experiment, write_trial
+from textclf.tuning.hparams import log_folder, write_trial
 from textclf.tuning.results import LOGS_FOLDER, Tuning, counted, short
 from textclf.tuning.trial import Ending, run_trial
 
@@ -132,7 +132,6 @@ def _search(tuning: Tuning, study: "Study", space: SearchSpace, trials: int, dea
     config, path = tuning.config, tuning.path
     corpus = _load_corpus(config)
     check_data(path, study, corpus.fingerprint)
-    write_experiment(path / LOGS_FOLDER, space, tuning.metric)
     first = {name: value_at(config, name) for name in space}
     try:
         while study.num_finished < trials and time.monotonic() < deadline and not tuning.interrupted:
