@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 _NOTES = "## Notes"
+_SEEDS = 3
 _HEAD = """# Results
 
-Accuracy and macro-F1 on the test split, mean ± standard deviation over seeds 1, 2 and 3 (`mr`: of the means over its 10
-folds). `dev` picks the epoch, and recipes were compared by their accuracy on it, never on test. Where a set has no dev
+Accuracy and macro-F1 on the test split, mean ± standard deviation over seeds 1, 2 and 3, or over as many as a row names
+(`mr`: of the means over its 10 folds). `dev` picks the epoch, and recipes were compared by their accuracy on it, never on test. Where a set has no dev
 split, a tenth of its training rows, cut by label and seed, is held out for that. The recipe of `mr` was chosen on dev
 of fold 0, whose rows are test rows of other folds: cross-validation has no rows to spare.
 
@@ -105,6 +106,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
         target = "" if row["target"] is None else f"{row['target']} ({row['target_source']})"
         speed = "" if row["texts_per_second"] is None else f"{row['texts_per_second']:,.0f}"
         sd = "" if row["sd"] is None else f" ± {row['sd']:.2f}"
+        if len(row["seeds"]) < _SEEDS:
+            sd += f" (seed{'s' * (len(row['seeds']) > 1)} {', '.join(map(str, row['seeds']))})"
         lines.append(
             f"| {row['set']} | {row['model']} | {row['variant']} | {row['mean']:.2f}{sd} | {row['macro_f1']:.2f} "
             f"| {target} | {verdict} | {row['seconds']:.0f} | {speed} | {row['peak_mb']:,} | {row['parameters']:,} |"

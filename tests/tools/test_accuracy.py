@@ -49,7 +49,7 @@ def test_what_people_wrote_below_the_table_stays(tmp_path: Path) -> None:
     page.write_text(page.read_text(encoding="utf-8") + "\nSeen by hand.\n", encoding="utf-8")
     results_table.write_results([record("trec6-linear", 1, [0.8])], tmp_path)
     assert page.read_text(encoding="utf-8").endswith("\nSeen by hand.\n")
-    assert table_rows(tmp_path)[0][3] == "80.00"
+    assert table_rows(tmp_path)[0][3] == "80.00 (seed 1)"
 
 
 def test_every_target_has_a_recipe_and_every_recipe_a_linear_one_beside_it() -> None:
