@@ -10,9 +10,10 @@ _SEEDS = 3
 _HEAD = """# Results
 
 Accuracy and macro-F1 on the test split, mean ± standard deviation over seeds 1, 2 and 3, or over as many as a row names
-(`mr`: of the means over its 10 folds). `dev` picks the epoch, and recipes were compared by their accuracy on it, never on test. Where a set has no dev
-split, a tenth of its training rows, cut by label and seed, is held out for that. The recipe of `mr` was chosen on dev
-of fold 0, whose rows are test rows of other folds: cross-validation has no rows to spare.
+(`mr`: of the means over its 10 folds). `dev` picks the epoch, and recipes were compared by their accuracy on it, never
+on test. Where a set has no dev split, a tenth of its training rows, cut by label and seed, is held out for that. The
+recipe of `mr` was chosen on dev of fold 0, whose rows are test rows of other folds: cross-validation has no rows to
+spare.
 
 Each row is a recipe in `tools/recipes/`. Its command, with DATA a folder that holds a folder a set:
 
