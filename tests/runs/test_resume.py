@@ -54,6 +54,27 @@ def test_a_config_beside_labels_is_somebodys_folder(linear_run: Run, tmp_path: P
     assert (tmp_path / "labels.json").read_text(encoding="utf-8") == '{"mine": 1}'
 
 
+def test_a_run_that_was_to_be_replaced_is_not_lost_by_a_second_try(linear_run: Run, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
+    killed = RunWriter(path, force=True)
+    killed.write_start(linear_run.config, linear_run.labels, linear_run.tokenizer)
+    killed.close()
+    with pytest.raises(RunError, match=r"is there already.*\n?.*get it back with: rm -r .* && mv "):
+        train(linear_run.config, path, report=False)
+    other = linear_run.config.model_copy(update={"seed": 9})
+    with pytest.raises(RunError, match=r"seed was 1, is 9(.|\n)*get it back with: rm -r .* && mv "):
+        train(other, path, report=False)
+    assert Run.load(tmp_path / ".run.replaced").results == linear_run.results
+
+
+def test_a_run_that_is_replaced_leaves_what_is_not_its_own(linear_run: Run, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
+    (path / "notes.txt").write_text("seen by hand", encoding="utf-8")
+    train(linear_run.config, path, force=True, report=False)
+    assert (path / "notes.txt").read_text(encoding="utf-8") == "seen by hand"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run"}
+
+
 def test_weights_without_a_checkpoint_are_not_trained_over(linear_run: Run, tmp_path: Path) -> None:
     path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
     (path / "scores.json").unlink()

@@ -119,10 +119,10 @@ def test_data_that_cannot_be_read_leaves_everything_as_it_was(
 def test_force_replaces_a_run(tiny_config: MakeConfig, tmp_path: Path) -> None:
     for ngram in (1, 2):
         run = train(tiny_config("model=linear", f"model.max_ngram={ngram}"), tmp_path, force=ngram == 2, report=False)
-        (run.path / "note.txt").touch()
+        (run.path / "report.html").touch()
     assert run.config.model.model_dump()["max_ngram"] == 2
     train(run.config, tmp_path, force=True, report=False)
-    assert not (tmp_path / "note.txt").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize("present", [["thesis.doc"], ["config.yaml", "data.csv"]], ids=["other", "where init was"])
@@ -225,7 +225,7 @@ def test_a_run_that_fails_with_a_model_says_what_is_kept(
         assert (
             f"`textclf evaluate {shlex.quote(str(path))}` and `textclf export {shlex.quote(str(path))}`" in caplog.text
         )
-        assert ("It has a checkpoint: the same command" in caplog.text) == (model == "textcnn")
+        assert ("It has a checkpoint of step 3: the same command" in caplog.text) == (model == "textcnn")
         assert evaluate(path).support == 15
 
 

@@ -41,6 +41,7 @@ def test_the_best_config_trains_to_the_best_trials_score(tiny_config: Callable[.
     assert best == found.best_config
     assert {name: value_at(best, name) for name in found.best.values} == found.best.values
     assert best.training.monitor == "accuracy"
+    assert best.name == f"{config.name}-best"
     assert best.data == config.data
     run = train(best, tmp_path / "run", report=False)
     assert run.scores("dev").accuracy == found.best.score == max(trial.score or 0 for trial in found.trials)

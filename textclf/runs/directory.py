@@ -28,6 +28,8 @@ REPORT_FILE, BAD_ROWS_FILE = "report.html", "bad_rows.jsonl"
 PLOTS_FOLDER, LOGS_FOLDER, CHECKPOINTS_FOLDER = "plots", "logs", "checkpoints"
 BEGUN = {CONFIG_FILE, LABELS_FILE, *TOKENIZER_FILES, BAD_ROWS_FILE, LOGS_FOLDER, CHECKPOINTS_FOLDER, INSIDE}
 """What a run that was just begun can hold."""
+OWN = BEGUN | {MODEL_FILE, SCORES_FILE, REPORT_FILE, PLOTS_FOLDER}
+"""What a run can hold; all else in its directory is somebody's."""
 
 
 @dataclass(frozen=True)

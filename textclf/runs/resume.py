@@ -16,6 +16,8 @@ from textclf.runs.directory import (
     MODEL_FILE,
     SCORES_FILE,
     is_run,
+    set_aside,
+    way_back,
 )
 from textclf.text.tokenizer import VOCABULARY_FILE
 from textclf.training.checkpoints import Checkpoint, Checkpoints
@@ -37,7 +39,10 @@ def can_begin_anew(path: Path) -> bool:
     """Return whether nothing is lost if an unfinished run is trained from the beginning, in its place.
 
     It has neither weights nor anything that a run does not write itself. Config and labels alone may be somebody's own.
+    If it was to replace another run, that one lies beside it still.
     """
+    if (set_aside(path.resolve()) / MODEL_FILE).is_file():
+        return False
     ours = any((path / name).is_file() for name in (VOCABULARY_FILE, UNFINISHED + LABELS_FILE))
     if not is_unfinished(path) or not ours or (path / MODEL_FILE).is_file():
         return False
@@ -134,7 +139,7 @@ def _check_config(path: Path, config: Config) -> None:
         command = shlex.join(["textclf", "train", str(path / CONFIG_FILE), "--run", str(path)])
         raise RunError(
             f"The run '{path}' was killed, and its config was another one: {'; '.join(changed)}. Go on with its own: "
-            f"{command}\nOr choose another --run, or begin anew with --force."
+            f"{command}\nOr choose another --run, or begin anew with --force.{way_back(path)}"
         )
 
 

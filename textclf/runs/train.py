@@ -25,7 +25,7 @@ from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
 from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
-from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
+from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files, checkpoint_step
 from textclf.training.devices import is_chief, losing_workers, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
@@ -37,7 +37,7 @@ from textclf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-_CHECKPOINT = "a checkpoint: the same command, without --force, goes on from there."
+_CHECKPOINT = "a checkpoint of step %d: the same command, without --force, goes on from there."
 
 
 def train(
@@ -247,7 +247,7 @@ def _reason(error: BaseException) -> str:
 def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
     """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
     directory = writer.directory
-    goes_on = checkpoint_files(directory / CHECKPOINTS_FOLDER)
+    steps = [checkpoint_step(path) for path in checkpoint_files(directory / CHECKPOINTS_FOLDER)]
     if (directory / REPORT_FILE).is_file():
         logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
     elif (directory / SCORES_FILE).is_file():
@@ -260,10 +260,10 @@ def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
             writer.path,
             _evaluate_command(writer, config),
             shlex.quote(str(writer.path)),
-            f" It has {_CHECKPOINT}" if goes_on else "",
+            f" It has {_CHECKPOINT % steps[0]}" if steps else "",
         )
-    elif goes_on:
-        logger.warning("The run '%s' has %s", writer.path, _CHECKPOINT)
+    elif steps:
+        logger.warning("The run '%s' has %s", writer.path, _CHECKPOINT % steps[0])
 
 
 def _say_no_report(writer: RunWriter, config: Config, reason: str) -> None:

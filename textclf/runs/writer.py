@@ -18,6 +18,7 @@ from textclf.runs.directory import (
     LABELS_FILE,
     LOGS_FOLDER,
     MODEL_FILE,
+    OWN,
     PLOTS_FOLDER,
     SCORES_FILE,
     set_aside,
@@ -214,9 +215,17 @@ class RunWriter:
         self.saved_step = step
         try:
             if self._replaced.exists():
+                self._carry_over()
                 shutil.rmtree(self._replaced)
         except OSError as error:
             logger.warning("The run that was replaced cannot be removed from '%s': %s", self._replaced, error)
+
+    def _carry_over(self) -> None:
+        """Move what is not a run's own out of the run that is replaced: notes that somebody put there."""
+        for entry in self._replaced.iterdir():
+            ours = entry.name in OWN or entry.name.startswith(UNFINISHED)
+            if not ours and not (self.directory / entry.name).exists():
+                entry.rename(self.directory / entry.name)
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Write `scores.json`; a run that has it is finished, and needs no checkpoints."""

@@ -123,6 +123,11 @@ def checkpoint_files(directory: Path) -> list[Path]:
     return sorted(directory.glob("step-*.npz"), reverse=True)
 
 
+def checkpoint_step(path: Path) -> int:
+    """Return the step that a checkpoint is of."""
+    return int(path.stem.removeprefix("step-"))
+
+
 def _name(step: int) -> str:
     return f"step-{step:08}.npz"
 

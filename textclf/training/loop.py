@@ -162,7 +162,7 @@ class Trainer:
         self._sigterm = True
 
     def _hear(self) -> tuple[bool, bool]:
-        """Return whether SIGTERM came and whether a checkpoint is due, and note whether the training ends here.
+        """Return whether SIGTERM came and whether a checkpoint is to be written; note whether the training ends here.
 
         Several workers all hear what one of them is asked for, so that they stop and write at the same step.
         """
@@ -170,7 +170,7 @@ class Trainer:
         stop, interrupted, terminated, due = self._workers.any(asked)
         self.state.interrupted = self.state.interrupted or interrupted
         self._stops = self.model.stop_training = stop or interrupted
-        return terminated, due
+        return terminated, due or interrupted  # who loses patience with the last scoring loses no step
 
     def _go_through(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops; after a breakdown go back, if that is wished for."""

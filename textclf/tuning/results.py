@@ -73,8 +73,9 @@ class Tuning:
 
     @property
     def best_config(self) -> Config:
-        """The config with the best trial's values."""
-        return with_values(self.config, self.best.values)
+        """The config with the best trial's values, under a name of its own: the config's may be a run already."""
+        best = with_values(self.config, self.best.values)
+        return best.model_copy(update={"name": f"{self.config.name}-best"})
 
     def table(self, most: int = 5) -> str:
         """Return the best trials side by side, a line a field."""
