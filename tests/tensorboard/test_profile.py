@@ -50,6 +50,17 @@ def test_only_the_named_steps_are_profiled(
     assert seen == [("start", 1), ("stop", 4)]
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_steps_that_never_come_are_spoken_of(
+    prepare: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared = prepare()
+    trainer = prepared.trainer()
+    trainer.callbacks.append(StepProfile(tmp_path, trainer.state, [50, 80]))
+    prepared.fit(trainer)
+    assert "nothing was profiled; the training had 6 steps, and the first to look at was step 50" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -1,5 +1,6 @@
 """What the time of a few steps goes into, as TensorFlow's profiler sees it."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from textclf.training.state import TrainingState
+
+logger = logging.getLogger(__name__)
 
 
 class StepProfile(keras.callbacks.Callback):
@@ -49,6 +52,17 @@ class StepProfile(keras.callbacks.Callback):
             self._trace = None
         if self._running and self._state.step >= self._last:
             self.close()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Say so if the steps never came."""
+        del logs
+        if self._state.step < self._first:
+            logger.warning(
+                "compute.profile_steps: nothing was profiled; the training had %d steps, and the first to look at was "
+                "step %d.",
+                self._state.step,
+                self._first,
+            )
 
     def close(self) -> None:
         """Write what was seen, if the training ends before the last step; TensorFlow has one profiler a process."""
