@@ -125,8 +125,8 @@ def check_data(checkpoint: Checkpoint | None, fingerprint: str) -> None:
     before = fingerprint if checkpoint is None else checkpoint.state.get("data", fingerprint)
     if before != fingerprint:
         raise RunError(
-            f"The data has changed since the checkpoint was written (fingerprint {before[:12]}, now {fingerprint[:12]}). Put the "
-            "old data back to go on, or begin anew with --force."
+            f"The data has changed since the checkpoint was written (fingerprint {before[:12]}, now "
+            f"{fingerprint[:12]}). Put the old data back to go on, or begin anew with --force."
         )
 
 
