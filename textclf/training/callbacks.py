@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
 from keras.callbacks import Callback
 
@@ -40,8 +39,8 @@ class StepCallbacks:
 
 
 def _looks_at_steps(callback: Callback) -> bool:
-    names = ("on_train_batch_end", "on_batch_end")  # the older name is called by the newer one
-    return any(getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name) for name in names) or any(
-        name in vars(callback)
-        for name in names  # LambdaCallback sets them on the object
+    """Return whether a callback's class does something at the end of a step, or, as LambdaCallback's, the object."""
+    return any(
+        name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name)
+        for name in ("on_train_batch_end", "on_batch_end")  # the newer name calls the older one
     )
