@@ -149,7 +149,9 @@ def test_sigterm_saves_at_once_and_the_same_call_goes_on(
     assert_alike(path, whole)
 
 
-def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path: Path) -> None:
+def test_what_cannot_go_on_says_why(
+    tiny_config: Callable[..., Config], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     dev = shutil.copy(tiny_config().data.dev, tmp_path)  # it is written to
     settings = (*SETTINGS, f"data.dev={dev}")
     config, path = tiny_config(*settings), tmp_path / "run"
@@ -169,6 +171,7 @@ def test_what_cannot_go_on_says_why(tiny_config: Callable[..., Config], tmp_path
     with pytest.raises(RunError, match="The data has changed since the checkpoint was written"):
         train(config, path, report=False)
     assert {file: file.read_bytes() for file in path.rglob("*") if file.is_file()} == before
+    assert "goes on" not in caplog.text
 
 
 @pytest.mark.slow

@@ -75,6 +75,23 @@ def test_a_run_that_is_replaced_leaves_what_is_not_its_own(linear_run: Run, tmp_
     assert {entry.name for entry in tmp_path.iterdir()} == {"run"}
 
 
+@pytest.mark.parametrize("has_weights", [False, True], ids=["killed before weights", "killed with weights"])
+def test_what_is_not_a_runs_own_outlives_every_kill(linear_run: Run, tmp_path: Path, has_weights: bool) -> None:
+    """A run that is replaced, one that was killed in its place, and the one after that each hold somebody's notes."""
+    path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
+    (path / "notes.txt").write_text("first", encoding="utf-8")
+    killed = RunWriter(path, force=True)
+    killed.write_start(linear_run.config, linear_run.labels, linear_run.tokenizer)
+    (path / "notes.txt").write_text("second", encoding="utf-8")
+    killed.close()
+    if has_weights:
+        shutil.copy(linear_run.path / "model.keras", path)
+    train(linear_run.config, path, force=True, report=False)
+    notes = {entry.read_text(encoding="utf-8") for entry in path.glob("notes*.txt")}
+    assert notes == {"first", "second"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run"}
+
+
 def test_weights_without_a_checkpoint_are_not_trained_over(linear_run: Run, tmp_path: Path) -> None:
     path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
     (path / "scores.json").unlink()

@@ -12,9 +12,9 @@ from textclf.training.progress import ProgressBar
 def test_the_bar_writes_a_line_an_evaluation_to_standard_error(
     prepare: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    prepared = prepare("training.evaluate_every=2")
+    prepared = prepare("training.evaluate_every=2", "training.monitor=accuracy")
     trainer = prepared.trainer()
-    trainer.callbacks.append(ProgressBar(trainer.state, "accuracy"))
+    trainer.callbacks.append(ProgressBar(trainer.state, prepared.config.training))
     history = prepared.fit(trainer).history
     shown = capsys.readouterr()
     lines = shown.err.splitlines()
@@ -24,3 +24,19 @@ def test_the_bar_writes_a_line_an_evaluation_to_standard_error(
         assert f"step {record['step']:>6}" in line
         assert f"dev accuracy {record['dev']['accuracy']:.4f}" in line
         assert line.endswith(" texts/s")
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_patience_does_not_end_a_training_without_a_word(
+    prepare: Callable[..., Any], capsys: pytest.CaptureFixture[str], patience: int
+) -> None:
+    # At a rate of 0 the first evaluation is the best; the third is the last, so a patience of 3 is not used up.
+    prepared = prepare("training.learning_rate=1e-30", "training.epochs=3", f"training.patience={patience}")
+    trainer = prepared.trainer()
+    trainer.callbacks.append(ProgressBar(trainer.state, prepared.config.training))
+    prepared.fit(trainer)
+    last = capsys.readouterr().err.splitlines()[-1]
+    stopped = "Stopped early (training.patience=1): no evaluation after that of step 3 was better"
+    assert last.startswith(stopped) == (patience == 1)
+    assert len(trainer.state.history) == (2 if patience == 1 else 3)

@@ -65,6 +65,21 @@ def test_the_first_trial_has_the_configs_own_values(linear: Config, pretended: A
 
 
 @pytest.mark.usefixtures("pretended")
+def test_a_search_says_what_comes_and_counts_it(
+    linear: Config, pretended: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del pretended
+    for trials in (2, 4):  # the second call goes on
+        tune(linear, tmp_path / "tune", trials=trials, minutes=7, progress=True)
+        first, *lines = capsys.readouterr().err.splitlines()
+        assert first.startswith("linear: train has ")
+        assert "; 2 trials, or as many as 7 minutes take." in first
+        assert [line.split("  trial")[0].strip() for line in lines] == [
+            f"{trials - 1} of {trials}",
+            f"{trials} of {trials}",
+        ]
+
+
 def test_a_search_learns_from_its_trials(linear: Config, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "tune", trials=40)
     first, last = (

@@ -67,9 +67,7 @@ def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | 
     if is_unfinished(path) and (path / CONFIG_FILE).is_file():
         _check_config(path, config)
         checkpoint = Checkpoints(path / CHECKPOINTS_FOLDER, config.checkpoints).newest()
-    if checkpoint is not None:
-        logger.warning("The run '%s' goes on after step %d.", path, checkpoint.state["step"])
-    elif can_begin_anew(path) and resume == "auto":
+    if checkpoint is None and can_begin_anew(path) and resume == "auto":
         logger.warning("The run '%s' was ended before its first checkpoint; it begins anew.", path)
     if checkpoint is None and resume == "must":
         why = "it is finished" if (path / SCORES_FILE).is_file() else "it has no checkpoint"

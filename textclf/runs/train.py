@@ -104,7 +104,7 @@ def train(
             with losing_workers():
                 return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
         except BaseException:  # Ctrl-C too
-            if is_chief(strategy):
+            if is_chief(strategy) and writer.has_written:
                 _say_what_is_kept(writer, config)
             raise
 
@@ -125,6 +125,8 @@ def _train(
     corpus = load_corpus(config.data, config.seed)
     checkpoint = begin_together(Workers(strategy), config, corpus.fingerprint, checkpoint, writer.checkpoints)
     check_data(checkpoint, corpus.fingerprint)  # before anything of a run that cannot go on is written over
+    if checkpoint is not None:
+        logger.warning("The run '%s' goes on after step %d.", path, checkpoint.state["step"])
     keras.utils.set_random_seed(config.seed)
     tokenizer = _tokenizer(config, corpus, checkpoint, path)
     writer.write_start(config, corpus.labels, tokenizer)
@@ -210,7 +212,7 @@ def fit(
                 profile = StepProfile(logs, trainer.state, config.compute.profile_steps)
                 trainer.callbacks.append(stack.enter_context(contextlib.closing(profile)))
         if progress:
-            trainer.callbacks.append(ProgressBar(trainer.state, config.training.monitor))
+            trainer.callbacks.append(ProgressBar(trainer.state, config.training))
         trainer.callbacks.extend(callbacks)
         state = trainer.fit(splits["train"], splits["dev"], checkpoint)
     return model, state, trainer.predictor

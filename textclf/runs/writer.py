@@ -1,5 +1,6 @@
 """Writing a run directory, so that a kill, a full disk or a second process never costs a good run."""
 
+import itertools
 import json
 import logging
 import shutil
@@ -145,9 +146,11 @@ class RunWriter:
     def _set_aside(self) -> None:
         """Move the run that is replaced; one that was set aside by a run that was killed is the better one."""
         if self._replaced.exists() and not (self.directory / MODEL_FILE).is_file():
+            _carry_over(self.directory, self._replaced)
             shutil.rmtree(self.directory)
             return
         if self._replaced.exists():
+            _carry_over(self._replaced, self.directory)
             shutil.rmtree(self._replaced)
         self.directory.rename(self._replaced)
 
@@ -182,6 +185,11 @@ class RunWriter:
         except OSError as error:
             logger.warning("The run that failed cannot be removed from '%s': %s", self.path, error)
 
+    @property
+    def has_written(self) -> bool:
+        """Whether anything was written; if not, what stands there is as it was."""
+        return bool(self._written)
+
     def close(self) -> None:
         """Let others write the directory."""
         self._lock.release()
@@ -215,17 +223,10 @@ class RunWriter:
         self.saved_step = step
         try:
             if self._replaced.exists():
-                self._carry_over()
+                _carry_over(self._replaced, self.directory)
                 shutil.rmtree(self._replaced)
         except OSError as error:
             logger.warning("The run that was replaced cannot be removed from '%s': %s", self._replaced, error)
-
-    def _carry_over(self) -> None:
-        """Move what is not a run's own out of the run that is replaced: notes that somebody put there."""
-        for entry in self._replaced.iterdir():
-            ours = entry.name in OWN or entry.name.startswith(UNFINISHED)
-            if not ours and not (self.directory / entry.name).exists():
-                entry.rename(self.directory / entry.name)
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Write `scores.json`; a run that has it is finished, and needs no checkpoints."""
@@ -241,6 +242,16 @@ class RunWriter:
         """Give a path to write the file of a name to; it gets the name when the block ends well."""
         self._written.append(self.directory / name)
         return replacing(self.directory / name)
+
+
+def _carry_over(source: Path, target: Path) -> None:
+    """Move what is not a run's own out of a run that is removed: notes that somebody put there."""
+    for entry in sorted(source.iterdir()):
+        if entry.name in OWN or entry.name.startswith(UNFINISHED):
+            continue
+        numbered = (f"{entry.stem}-{number}{entry.suffix}" for number in itertools.count(2))
+        names = itertools.chain([entry.name], numbered)
+        entry.rename(next(target / name for name in names if not (target / name).exists()))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from tqdm.auto import tqdm
 
-from textclf.config import Config
+from textclf.config import Config, TrainingConfig
 from textclf.training.state import TrainingState
 
 
@@ -30,15 +30,15 @@ class ProgressBar(keras.callbacks.Callback):
 
     Args:
         state: The trainer's state.
-        monitor: Name of the score that is shown.
+        training: The run's config of training: the score that is shown, and the patience.
     """
 
     reads_tensors = True
 
-    def __init__(self, state: TrainingState, monitor: str) -> None:
+    def __init__(self, state: TrainingState, training: TrainingConfig) -> None:
         """Wait for the training to begin."""
         super().__init__()
-        self._state, self._monitor = state, monitor
+        self._state, self._monitor, self._patience = state, training.monitor, training.patience
         self._bar: Any = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -81,9 +81,16 @@ class ProgressBar(keras.callbacks.Callback):
         self._close()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Take the bar away after an interruption too."""
+        """Take the bar away after an interruption too, and say so if patience has ended the training."""
         del logs
         self._close()
+        state = self._state
+        if self._patience and state.evaluations_since_best >= self._patience and state.epoch < self.params["epochs"]:
+            tqdm.write(
+                f"Stopped early (training.patience={self._patience}): no evaluation after that of step "
+                f"{state.best_step} was better; its weights are kept.",
+                file=sys.stderr,
+            )
 
     def _close(self) -> None:
         if self._bar is not None:

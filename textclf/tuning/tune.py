@@ -133,11 +133,13 @@ def _search(tuning: Tuning, study: "Study", space: SearchSpace, trials: int, dea
     corpus = _load_corpus(config)
     check_data(path, study, corpus.fingerprint)
     first = {name: value_at(config, name) for name in space}
+    if progress:
+        _announce(tuning, corpus, trials - study.num_finished, deadline)
     try:
         while study.num_finished < trials and time.monotonic() < deadline and not tuning.interrupted:
             tuning = _next_trial(tuning, study, study.ask(first), corpus, deadline)
             if progress:
-                tqdm.write(_line(tuning), file=sys.stderr)
+                tqdm.write(f"{study.num_finished:>3} of {trials}  {_line(tuning)}", file=sys.stderr)
     except KeyboardInterrupt:  # between two trials
         tuning = dataclasses.replace(tuning, trials=study.trials, interrupted=True)
     return tuning
@@ -166,6 +168,16 @@ def _try(tuning: Tuning, running: "RunningTrial", corpus: Corpus, deadline: floa
         return Ending("failed", note=" ".join(str(error).split()))
     logs = log_folder(tuning.path / LOGS_FOLDER, running.number)
     return run_trial(config, corpus, tuning.metric, tuning.path / _TRIAL_FOLDER, logs, running.report, deadline)
+
+
+def _announce(tuning: Tuning, corpus: Corpus, trials: int, deadline: float) -> None:
+    """Say on standard error what is about to happen: the first trial's line may be minutes away."""
+    line = (
+        f"{tuning.config.model.name}: train has {len(corpus.train.texts):,} texts, dev {len(corpus.dev.texts):,}; "
+        f"{trials} trial{'' if trials == 1 else 's'}, or as many as {(deadline - time.monotonic()) / 60:.0f} minutes "
+        "take. A line comes after each; Ctrl-C keeps the best so far."
+    )
+    tqdm.write(line, file=sys.stderr)
 
 
 def _line(tuning: Tuning) -> str:
