@@ -92,6 +92,12 @@ def test_warnings(found: DataCheck, warning: str) -> None:
     assert warning in found.to_text()
 
 
+def test_bad_rows_that_are_dropped_stop_no_training(tmp_path: Path) -> None:
+    rows = [*((f"text number {index}", "ab"[index % 2]) for index in range(100)), ("", "a")]
+    found = check(DataConfig(train=write(tmp_path / "a.tsv", rows), bad_rows="drop"), 1, counter, max_tokens=20)
+    assert found.warnings == ["Bad rows: 1. Training leaves them out (data.bad_rows=drop)."]
+
+
 def test_clean_data_has_no_warnings(tmp_path: Path) -> None:
     rows = [(f"text number {index}", "ab"[index % 2]) for index in range(100)]
     found = check(DataConfig(train=write(tmp_path / "a.tsv", rows)), 1, counter, max_tokens=20)

@@ -64,7 +64,8 @@ def check(
     # Rows with other labels than those of train are bad rows, and stand in no split.
     not_in_train = sorted({row.detail for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL})
     warnings = [
-        *_row_warnings(splits, overlaps, len(corpus.bad_rows)),
+        *_bad_row_warnings(len(corpus.bad_rows), config.bad_rows == "drop"),
+        *_row_warnings(splits, overlaps),
         *_length_warnings(splits, max_tokens, length_fields),
         *_label_warnings(splits["train"].labels, only_in_train, not_in_train),
     ]
@@ -115,9 +116,14 @@ def _overlap(first: str, second: str, seen: dict[str, set[str]], keys: list[str]
     return Overlap(first, second, len(shared), sum(label not in seen[key] for key, label in shared))
 
 
-def _row_warnings(splits: dict[str, SplitCheck], overlaps: list[Overlap], num_bad: int) -> Iterator[str]:
-    if num_bad:
+def _bad_row_warnings(num_bad: int, dropped: bool) -> Iterator[str]:
+    if num_bad and dropped:
+        yield f"Bad rows: {num_bad:,}. Training leaves them out (data.bad_rows=drop)."
+    elif num_bad:
         yield f"Bad rows: {num_bad:,}. Training stops at them; --set data.bad_rows=drop leaves them out."
+
+
+def _row_warnings(splits: dict[str, SplitCheck], overlaps: list[Overlap]) -> Iterator[str]:
     for overlap in overlaps:
         if overlap.rows:
             yield (
