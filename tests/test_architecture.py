@@ -15,6 +15,8 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 ORDER = [
     "cli",
     "serving",
+    "store",
+    "savedmodel",
     "tuning",
     "runs",
     "tensorboard",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from textclf.errors import ConfigError, ExportError
 from textclf.runs.directory import Run
 from textclf.serving.classifier import Classifier, load
-from textclf.serving.export import versions
+from textclf.store.versions import versions
 
 
 @pytest.fixture(scope="module", params=["exported", "bert_exported"])

@@ -16,9 +16,11 @@ from textclf.config import Config, load_config
 from textclf.errors import ExportError, RunError
 from textclf.runs.directory import Run
 from textclf.runs.train import train
+from textclf.savedmodel.write import EXTRA
 from textclf.serving import export as export_module
 from textclf.serving.classifier import Classifier, load
-from textclf.serving.export import EXTRA, export, versions
+from textclf.serving.export import export
+from textclf.store.versions import versions
 
 TEXTS = ["Where is my PARCEL?!", "退款 money back", "", "ｐａｓｓｗｏｒｄ 验证码", "x", " ".join(["late parcel"] * 300)]
 
@@ -139,7 +141,7 @@ def quick_write(monkeypatch: pytest.MonkeyPatch, exported: Path) -> None:
     def copy(_: Run, directory: Path) -> None:
         shutil.copytree(exported, directory, dirs_exist_ok=True)
 
-    monkeypatch.setattr(export_module, "_write", copy)
+    monkeypatch.setattr(export_module, "write_version", copy)
 
 
 @pytest.mark.usefixtures("quick_write")
@@ -157,7 +159,7 @@ def test_versions_count_up_and_nothing_is_overwritten(trained_run: Run, tmp_path
 def test_versions_go_on_from_whatever_a_server_takes_for_a_number(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_module, "_write", lambda *_: None)
+    monkeypatch.setattr(export_module, "write_version", lambda *_: None)
     (tmp_path / "tiny/0007").mkdir(parents=True)
     assert export(trained_run, base=tmp_path).name == "8"
     assert versions(tmp_path / "tiny") == [8]
@@ -186,14 +188,14 @@ def test_no_number_exists_while_an_export_is_written(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[set[str]] = []
-    write = export_module._write
+    write = export_module.write_version
 
     def watch(run: Run, directory: Path) -> None:
         seen.append(names(tmp_path / "tiny"))
         write(run, directory)
         seen.append(names(tmp_path / "tiny"))
 
-    monkeypatch.setattr(export_module, "_write", watch)
+    monkeypatch.setattr(export_module, "write_version", watch)
     export(trained_run, base=tmp_path)
     assert len(seen) == 2
     for present in seen:
@@ -210,7 +212,7 @@ def test_a_failed_export_leaves_nothing(
         (directory / "saved_model.pb").touch()
         raise error
 
-    monkeypatch.setattr(export_module, "_write", fail)
+    monkeypatch.setattr(export_module, "write_version", fail)
     (tmp_path / "base").mkdir()
     (tmp_path / "other/tiny").mkdir(parents=True)
     for base in ("base", "new/base", "other"):
@@ -235,7 +237,7 @@ def test_a_full_disk_is_an_export_error(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(export_module, "_write", fail)
+    monkeypatch.setattr(export_module, "write_version", fail)
     with pytest.raises(ExportError, match=r"tiny' cannot be written: No space left on device\. Nothing was published"):
         export(trained_run, base=tmp_path)
     assert names(tmp_path) == set()

@@ -16,7 +16,7 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.serving.classifier import Classifier, load
-from textclf.serving.export import versions
+from textclf.store.versions import versions
 from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)

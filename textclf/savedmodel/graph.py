@@ -1,18 +1,11 @@
-"""What a served model answers: the names, types and shapes of its signatures.
-
-They are a contract with every client; nothing here changes without a new major version.
-"""
+"""The functions that an export answers with: tokenizer, model and label names in one graph."""
 
 import tensorflow as tf
 
 from textclf.models.base import TextModel
 from textclf.models.tasks import Task
+from textclf.savedmodel.signatures import LABEL, SCORE, SCORES
 from textclf.text.tokenizer import Tokenizer
-
-SERVING_DEFAULT = "serving_default"
-TEXT, LABEL, SCORE, SCORES = "text", "label", "score", "scores"
-
-INPUT = [tf.TensorSpec([None], tf.string, name=TEXT)]
 
 
 class ServedClassifier:
