@@ -257,3 +257,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory, trained_run: Any) -> Path
     from textclf.serving.export import export
 
     return export(trained_run, base=tmp_path_factory.mktemp("saved_models"))
+
+
+@pytest.fixture(scope="session")
+def linear_exported(tmp_path_factory: pytest.TempPathFactory, linear_run: Any) -> Path:
+    """The path of version 1 of `linear_run`. Do not write into it."""
+    from textclf.serving.export import export
+
+    return export(linear_run, base=tmp_path_factory.mktemp("saved_models"))

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from textclf.evaluation import Scores, confusion_matrix, fonts, precision_recall_curves
+from textclf.evaluation.calibration import reliability, scale
 from textclf.evaluation.plots import (
     confusion_matrix_figure,
     per_class_f1_figure,
@@ -27,6 +28,18 @@ def scores_and_curves(predictions, labels, rows=80):
     return Scores.from_confusion(matrix, labels), precision_recall_curves(targets, probabilities, labels)
 
 
+def reliabilities(predictions, labels, rows=80):
+    targets, probabilities = predictions(len(labels), rows)
+    return {
+        "before": reliability(probabilities, targets),
+        "after": reliability(scale(probabilities, 2.0), targets),
+    }
+
+
+def made(predictions, labels=("a", "b")):
+    return *scores_and_curves(predictions, labels), reliabilities(predictions, labels)
+
+
 def png_size(path):
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -44,25 +57,25 @@ def png_size(path):
     ids=["one", "chinese", "hostile", "many"],
 )
 def test_all_plots_are_written_whatever_the_labels_are(tmp_path, predictions, history, labels):
-    scores, curves = scores_and_curves(predictions, labels)
-    paths = write_plots(tmp_path / "plots", scores, curves, history)
+    paths = write_plots(tmp_path / "plots", *made(predictions, labels), history)
     assert {path.name for path in paths} == {
         "confusion_matrix.png",
         "per_class_f1.png",
         "precision_recall.png",
+        "reliability.png",
         "training_curves.png",
     }
     assert all(min(png_size(path)) > 200 for path in paths)
 
 
 def test_no_history_no_training_curves(tmp_path, predictions):
-    paths = write_plots(tmp_path, *scores_and_curves(predictions, ["a", "b"]))
+    paths = write_plots(tmp_path, *made(predictions))
     assert "training_curves.png" not in {path.name for path in paths}
 
 
 def test_plots_leave_the_settings_of_matplotlib_alone(tmp_path, predictions, history):
     before = dict(matplotlib.rcParams)
-    write_plots(tmp_path, *scores_and_curves(predictions, ["a", "b"]), history)
+    write_plots(tmp_path, *made(predictions), history)
     assert dict(matplotlib.rcParams) == before
 
 
@@ -75,7 +88,7 @@ def test_a_plot_that_is_not_written_to_its_end_changes_nothing(tmp_path, predict
 
     monkeypatch.setattr(Figure, "savefig", half)
     with pytest.raises(OSError, match="No space left"):
-        write_plots(tmp_path, *scores_and_curves(predictions, ["a", "b"]))
+        write_plots(tmp_path, *made(predictions))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"confusion_matrix.png": b"old"}
 
 

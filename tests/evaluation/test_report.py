@@ -27,7 +27,7 @@ def blank_plots(monkeypatch):
 
     def write_blank_plots(directory, *_):
         directory.mkdir(parents=True)
-        names = ("confusion_matrix", "per_class_f1", "precision_recall", "training_curves")
+        names = ("confusion_matrix", "per_class_f1", "reliability", "precision_recall", "training_curves")
         paths = [directory / f"{name}.png" for name in names]
         for path in paths:
             path.write_bytes(BLANK_PNG)

@@ -1,5 +1,6 @@
 """A whole run: what it leaves on disk, what it refuses, and what is left when it is killed."""
 
+import dataclasses
 import errno
 import json
 import logging
@@ -407,6 +408,7 @@ def test_a_full_disk_leaves_the_last_good_model(
     with pytest.raises(OSError, match="No space left"):
         writer.write_model(trained_run.model)
     assert (tmp_path / "run/model.keras").read_bytes() == good
+    unfinished = dataclasses.replace(trained_run, results={}, predictor=None)  # its temperature is not fitted yet
     np.testing.assert_array_equal(
-        Run.load(tmp_path / "run").probabilities(["money back"]), trained_run.probabilities(["money back"])
+        Run.load(tmp_path / "run").probabilities(["money back"]), unfinished.probabilities(["money back"])
     )

@@ -137,7 +137,6 @@ def test_no_texts_no_predictions(classifier: Classifier) -> None:
     assert classifier.probabilities([]).shape == (0, 3)
     answer = classifier.signature(text=tf.constant([], tf.string))
     assert answer["scores"].shape == (0, 3)
-    assert answer["label"].shape == answer["score"].shape == (0,)
 
 
 def test_texts_without_tokens_get_the_empty_texts_scores(classifier: Classifier) -> None:

@@ -80,19 +80,6 @@ def any_exported(request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_the_signature_is_the_contract(any_exported: Path) -> None:
-    loaded = tf.saved_model.load(str(any_exported))
-    assert list(loaded.signatures) == ["serving_default"]
-    signature = loaded.signatures["serving_default"]
-    assert signature.structured_input_signature == ((), {"text": tf.TensorSpec([None], tf.string, name="text")})
-    specs = {name: (spec.dtype, spec.shape.as_list()) for name, spec in signature.structured_outputs.items()}
-    assert specs == {
-        "label": (tf.string, [None]),
-        "score": (tf.float32, [None]),
-        "scores": (tf.float32, [None, 3]),
-    }
-
-
 RUNS = pytest.mark.parametrize(("model", "path"), [("trained_run", "exported"), ("bert_run", "bert_exported")])
 
 

@@ -30,7 +30,7 @@ not_core = sorted(op for op in ops - names if op_def_registry.get(op) is None)
 import tensorflow_text
 not_text = [op for op in not_core if op_def_registry.get(op) is None]
 texts = json.loads(sys.argv[2])
-scores = tf.saved_model.load(path).signatures["serving_default"](text=tf.constant(texts))["scores"]
+scores = tf.saved_model.load(path).signatures["scores"](text=tf.constant(texts))["scores"]
 
 # A server feeds the tensor itself; no Python stands before the graph that would look at its rank.
 meta = saved.meta_graphs[0]
@@ -41,7 +41,7 @@ for node in meta.graph_def.node:
     node.attr.pop("_output_shapes", None)
 shutil.copytree(path, path + "-any-rank")
 open(path + "-any-rank/saved_model.pb", "wb").write(saved.SerializeToString())
-signature = meta.signature_def["serving_default"]
+signature = meta.signature_def["scores"]
 errors = {}
 with tf.Graph().as_default(), tf.compat.v1.Session() as session:
     tf.compat.v1.saved_model.load(session, ["serve"], path + "-any-rank")

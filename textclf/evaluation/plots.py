@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from textclf.evaluation.calibration import Reliability
 from textclf.evaluation.curves import PrecisionRecallCurve
 from textclf.evaluation.fonts import axis_names
 from textclf.evaluation.scores import Scores
@@ -35,7 +36,11 @@ History = Sequence[Mapping[str, Any]]
 
 
 def write_plots(
-    directory: Path, scores: Scores, curves: Sequence[PrecisionRecallCurve], history: History = ()
+    directory: Path,
+    scores: Scores,
+    curves: Sequence[PrecisionRecallCurve],
+    reliabilities: Mapping[str, Reliability],
+    history: History = (),
 ) -> list[Path]:
     """Write every plot that there is something to show for; each file is whole or not there.
 
@@ -43,13 +48,15 @@ def write_plots(
         directory: Folder for the files; it is made if it is missing.
         scores: The scores of the split.
         curves: The precision-recall curves of the split.
+        reliabilities: How far the scores can be trusted, `before` and `after` a temperature, or one of them.
         history: A record an evaluation, as in `Evaluation.history`; empty for models without epochs.
 
     Returns:
-        The files: `confusion_matrix.png`, `per_class_f1.png` and, with curves and history,
+        The files: `confusion_matrix.png`, `per_class_f1.png`, `reliability.png` and, with curves and history,
         `precision_recall.png` and `training_curves.png`.
     """
     figures = {"confusion_matrix": confusion_matrix_figure(scores), "per_class_f1": per_class_f1_figure(scores)}
+    figures["reliability"] = reliability_figure(reliabilities)
     if curves:
         figures["precision_recall"] = precision_recall_figure(curves, scores.labels)
     if history:
@@ -129,6 +136,29 @@ def precision_recall_figure(curves: Sequence[PrecisionRecallCurve], labels: Sequ
         text.set_fontsize(9)
     axes.set(xlim=(0.0, 1.01), ylim=(0.0, 1.02))
     _decorate(axes, "Precision and recall, each class against the rest", "recall", "precision")
+    return figure
+
+
+def reliability_figure(reliabilities: Mapping[str, Reliability]) -> Figure:
+    """Draw how often labels are right against the scores that they are given with, and how many have each score.
+
+    Args:
+        reliabilities: By name, at most two, with equal bins.
+    """
+    figure, all_axes = _figure(4.8 * len(reliabilities), 4.4, columns=len(reliabilities))
+    for axes, (name, found) in zip(all_axes, reliabilities.items(), strict=True):
+        bins = len(found.counts)
+        middles, filled = (np.arange(bins) + 0.5) / bins, found.counts > 0
+        shares = found.counts / found.counts.sum()
+        axes.bar(middles, shares, width=0.9 / bins, color=FAINT, label="share of the texts")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--", label="as sure as right")
+        axes.plot(
+            found.confidence[filled], found.accuracy[filled], color=COLORS[0], marker="o", markersize=4, label="right"
+        )
+        axes.set(xlim=(0.0, 1.0), ylim=(0.0, 1.02))
+        title = {"before": "Before", "after": "As given"}.get(name, name)
+        _decorate(axes, f"{title}: calibration error {found.error:.3f}", "highest score", "share that is right")
+        axes.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
     return figure
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import DataError
+from textclf.evaluation.calibration import Reliability, reliability, scale
 from textclf.evaluation.checks import check_labels, check_predictions
 from textclf.evaluation.curves import PrecisionRecallCurve, precision_recall_curves
 from textclf.evaluation.mistakes import Place, confident_mistakes, confused_pairs
@@ -47,6 +48,7 @@ class Evaluation:
         other_scores: Scores of other splits, by the split's name.
         model: Name of the model, for the headline.
         command: The command that scores the model on this data again, if it is none of the run's own splits.
+        temperature: What the logits were divided by for the probabilities.
 
     Raises:
         DataError: There are no rows, or texts, arrays, labels and places do not fit each other.
@@ -66,6 +68,7 @@ class Evaluation:
     other_scores: Mapping[str, Scores] = field(default_factory=dict)
     model: str = ""
     command: str = ""
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that everything fits, before minutes are spent on plots."""
@@ -83,6 +86,14 @@ class Evaluation:
         predictions = self.probabilities.argmax(axis=1)
         return Scores.from_confusion(confusion_matrix(self.targets, predictions, len(self.labels)), self.labels)
 
+    @cached_property
+    def reliabilities(self) -> dict[str, Reliability]:
+        """How far the scores can be trusted, before and after the temperature; `after` alone if it is 1."""
+        probabilities = {"after": self.probabilities}
+        if self.temperature != 1.0:
+            probabilities = {"before": scale(self.probabilities, 1.0 / self.temperature)} | probabilities
+        return {name: reliability(each, self.targets) for name, each in probabilities.items()}
+
 
 def write_report(directory: Path, evaluation: Evaluation) -> Path:
     """Write `report.html`, which needs no other file, and its plots as PNG files under `plots/`.
@@ -97,7 +108,9 @@ def write_report(directory: Path, evaluation: Evaluation) -> Path:
         The path of `report.html`.
     """
     curves = precision_recall_curves(evaluation.targets, evaluation.probabilities, evaluation.labels)
-    plots = write_plots(directory / "plots", evaluation.scores, curves, evaluation.history or ())
+    plots = write_plots(
+        directory / "plots", evaluation.scores, curves, evaluation.reliabilities, evaluation.history or ()
+    )
     page = directory / "report.html"
     html = _template().render(_context(evaluation, curves, plots))
     with replacing(page) as unfinished:

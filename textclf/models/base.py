@@ -38,6 +38,12 @@ class TextModel(keras.Model):
 
     num_classes: int
     """Logits a text."""
+    has_features = False
+    """Whether `features` gives what the head takes; if so, exports have the signature `embed`."""
+
+    def features(self, ids: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Return what the head takes, float[batch, features], of ids, int32[batch, time]."""
+        raise NotImplementedError
 
     @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:

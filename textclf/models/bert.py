@@ -48,6 +48,8 @@ class Bert(TextModel):
         TensorShape([2, 5])
     """
 
+    has_features = True
+
     def __init__(
         self,
         backbone: dict[str, Any],

@@ -39,6 +39,8 @@ class TextCNN(TextModel):
         TensorShape([2, 3])
     """
 
+    has_features = True
+
     def __init__(self, vocabulary_size: int, num_classes: int, options: dict[str, Any], **kwargs: Any) -> None:
         """Make and build the layers."""
         super().__init__(**kwargs)

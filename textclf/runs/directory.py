@@ -104,7 +104,14 @@ class Run:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return self.predictor or Predictor(self.model, TASKS[self.config.task], self.labels)
+        return self.predictor or Predictor(
+            self.model, TASKS[self.config.task], self.labels, temperature=self.temperature
+        )
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by before they become scores; 1 as long as the run is unfinished."""
+        return float(self.results.get("calibration", {}).get("temperature", 1.0))
 
 
 def is_run(path: Path) -> bool:

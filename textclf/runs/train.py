@@ -15,6 +15,7 @@ from textclf.config import Config
 from textclf.data import Corpus, load_corpus, problems
 from textclf.errors import RunError
 from textclf.evaluation import write_report
+from textclf.evaluation.calibration import fit_temperature
 from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
@@ -140,8 +141,10 @@ def _train(
         announce(config, len(splits["train"]), len(splits["dev"]))
     model, state, predict = fit(config, splits, corpus, tokenizer, writer, strategy, checkpoint, callbacks, progress)
     outcomes = {name: predict(split) for name, split in splits.items() if name != "train"}
+    if config.calibration == "temperature":
+        predict.temperature = fit_temperature(outcomes["dev"].probabilities, splits["dev"].targets)
     seconds = time.perf_counter() - started + state.seconds
-    summary = TrainingSummary(config, corpus, splits, model, state, outcomes, seconds)
+    summary = TrainingSummary(config, corpus, splits, model, state, outcomes, predict.temperature, seconds)
     results = summary.results  # before anything is drawn, which takes memory too
     if is_chief(strategy):
         _try_tensorboard(writer, summary)

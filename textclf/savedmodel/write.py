@@ -10,7 +10,6 @@ from textclf.config import dump_config
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
 from textclf.savedmodel.graph import ServedClassifier
-from textclf.savedmodel.signatures import INPUT, SERVING_DEFAULT
 
 EXTRA = "assets.extra"
 """The folder for what TensorFlow Serving does not read, but for warm-up requests."""
@@ -18,11 +17,13 @@ EXTRA = "assets.extra"
 
 def write_version(run: Run, directory: Path) -> None:
     """Write the SavedModel of a run into a folder, and what stands beside its graph."""
-    served = ServedClassifier(run.tokenizer, run.model, TASKS[run.config.task], run.labels)
+    task = TASKS[run.config.task]
+    served = ServedClassifier(run.tokenizer, run.model, task, run.labels, run.temperature)
     archive = keras.export.ExportArchive()
     # Of the model, the archive finds the variables by itself; one that is told to track it writes them twice.
     archive.track(run.tokenizer)
-    archive.add_endpoint(SERVING_DEFAULT, served.serving_default, input_signature=INPUT)
+    for name, (function, inputs) in served.endpoints().items():
+        archive.add_endpoint(name, function, input_signature=inputs)
     archive.write_out(str(directory), options=tf.saved_model.SaveOptions(), verbose=False)
     extra = directory / EXTRA
     extra.mkdir()

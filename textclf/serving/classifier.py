@@ -18,7 +18,7 @@ from textclf.config import Config, DataConfig, load_config
 from textclf.config.files import load_data_config
 from textclf.errors import ExportError, did_you_mean, listing
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
-from textclf.savedmodel.signatures import LABEL, SCORE, SCORES, SERVING_DEFAULT, TEXT
+from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT
 from textclf.savedmodel.write import EXTRA
 from textclf.store.versions import version_number, versions
 from textclf.text.inputs import as_bytes
@@ -46,7 +46,7 @@ class Classifier:
     Attributes:
         path: The version's directory.
         labels: The label vocabulary.
-        signature: The SavedModel's `serving_default`, as TensorFlow Serving calls it.
+        signature: The SavedModel's signature `scores`, as TensorFlow Serving calls it.
     """
 
     path: Path
@@ -93,19 +93,19 @@ class Classifier:
     def stream(self, texts: Iterable[str | bytes], batch_size: int = 64) -> Iterator[Prediction]:
         """Yield a prediction a text as the texts come, holding one batch in memory; raises as `predict` does."""
         for batch in _batches(texts, batch_size):
-            answer = self._ask(batch)
-            for label, score, scores in zip(answer[LABEL], answer[SCORE], answer[SCORES], strict=True):
+            for scores in self._ask(batch):
+                best = int(scores.argmax())
                 every = dict(zip(self.labels, scores.tolist(), strict=True))
-                yield Prediction(label.decode(), float(score), every)
+                yield Prediction(self.labels[best], every[self.labels[best]], every)
 
     def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 64) -> NDArray[np.float32]:
         """Return every label's score for each text, float32[texts, labels]; raises as `predict` does."""
-        parts = [self._ask(batch)[SCORES] for batch in _batches(texts, batch_size)]
+        parts = [self._ask(batch) for batch in _batches(texts, batch_size)]
         return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
 
-    def _ask(self, texts: list[bytes]) -> dict[str, NDArray[Any]]:
-        answer = self.signature(**{TEXT: tf.constant(texts, tf.string)})
-        return {name: tensor.numpy() for name, tensor in answer.items()}
+    def _ask(self, texts: list[bytes]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = self.signature(**{TEXT: tf.constant(texts, tf.string)})[SCORES].numpy()
+        return scores
 
 
 def load(path: str | Path) -> Classifier:
@@ -134,7 +134,7 @@ def load(path: str | Path) -> Classifier:
     try:
         loaded = tf.saved_model.load(str(version_path))
         labels = json.loads(labels_path.read_text(encoding="utf-8"))
-        signature = loaded.signatures[SERVING_DEFAULT]
+        signature = loaded.signatures[ALL_SCORES]
     except Exception as error:  # protobuf's, the checkpoint reader's, json's: damage has them all
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         message = f"'{version_path}' is damaged: {reason}. Export the run again with `textclf export`."

@@ -183,6 +183,7 @@ def _evaluation(
         other_scores=_other_scores(model, source),
         model=model.config.model.name,
         command=command,
+        temperature=model.results.get("calibration", {}).get("temperature", 1.0),
     )
 
 

@@ -50,25 +50,23 @@ def write_tensorboard(logs: Path, name: str, summary: TrainingSummary) -> None:
 
 def _write_split(summary: TrainingSummary, split: str) -> None:
     outcome, corpus, targets = summary.outcomes[split], summary.corpus, summary.splits[split].targets
+    probabilities = summary.probabilities(split)
     prefix, rows = "best_dev" if split == "dev" else split, corpus.splits[split]
     write_scores(prefix, outcome.scores, outcome.loss)
     write_confusion_matrix(prefix, outcome.scores)
-    write_precision_recall(prefix, targets, outcome.probabilities, outcome.scores, summary.state.best_step)
-    mistakes = confident_mistakes(
-        rows.texts, targets, outcome.probabilities, corpus.labels, MOST_MISTAKES, places=rows.places
-    )
+    write_precision_recall(prefix, targets, probabilities, outcome.scores, summary.state.best_step)
+    mistakes = confident_mistakes(rows.texts, targets, probabilities, corpus.labels, MOST_MISTAKES, places=rows.places)
     write_mistakes(prefix, mistakes)
 
 
 def _write_features(logs: Path, summary: TrainingSummary) -> None:
     """Write what the model makes of dev's texts, if it makes anything before its logits."""
-    features = getattr(summary.model, "features", None)
-    if features is None:
+    if not summary.model.has_features:
         return
     dev, labels = summary.corpus.splits["dev"], summary.corpus.labels
     predicted = [labels[class_id] for class_id in summary.outcomes["dev"].probabilities.argmax(axis=1)]
     columns = {"label": dev.labels, "predicted": predicted, "text": dev.texts}
-    write_projector(logs, "dev texts", features, summary.splits["dev"].ids, columns)
+    write_projector(logs, "dev texts", summary.model.features, summary.splits["dev"].ids, columns)
 
 
 def _metrics(summary: TrainingSummary) -> dict[str, float]:

@@ -60,11 +60,18 @@ class Predictor:
         task: What turns logits into probabilities and decisions.
         labels: The label vocabulary.
         batch_size: Texts at once.
+        temperature: What the logits are divided by for probabilities.
+
+    Attributes:
+        temperature: The same; it can be set when it is fitted.
     """
 
-    def __init__(self, model: TextModel, task: Task, labels: list[str], batch_size: int = 256) -> None:
+    def __init__(
+        self, model: TextModel, task: Task, labels: list[str], batch_size: int = 256, temperature: float = 1.0
+    ) -> None:
         """Keep the parts; the graph is traced at the first call."""
         self._model, self._task, self._labels, self._batch_size = model, task, labels, batch_size
+        self.temperature = temperature
         self._strategy = tf.distribute.get_strategy()
         self._on_replicas = on_replicas(self._strategy, self._batch_logits)
 
@@ -96,5 +103,5 @@ class Predictor:
         return compute_on_replicas(self._strategy, self._on_replicas, ids, len(self._labels), self._batch_size)
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = self._task.probabilities(logits).numpy()
+        probabilities: NDArray[np.float32] = self._task.probabilities(logits / np.float32(self.temperature)).numpy()
         return probabilities

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from textclf.config import Config, dump_config
 from textclf.data import Corpus
 from textclf.evaluation import Evaluation
+from textclf.evaluation.calibration import reliability, scale
 from textclf.models.base import TextModel
 from textclf.training.memory import peak_megabytes
 from textclf.training.prediction import Encoded, Outcome
@@ -34,7 +38,8 @@ class TrainingSummary:
         splits: The same rows encoded, by split.
         model: The model with its best weights.
         state: How the loop went.
-        outcomes: The model's answers for dev and test, by split.
+        outcomes: The model's answers for dev and test, by split, at the temperature 1.
+        temperature: What the logits are divided by for the scores that are given.
         seconds: From reading the data to the scores.
     """
 
@@ -44,6 +49,7 @@ class TrainingSummary:
     model: TextModel
     state: TrainingState
     outcomes: dict[str, Outcome]
+    temperature: float
     seconds: float
 
     @cached_property
@@ -63,9 +69,23 @@ class TrainingSummary:
             "peak_mb": peak_megabytes(),
             "rows": {name: len(split) for name, split in self.corpus.splits.items()},
             "bad_rows": len(self.corpus.bad_rows),
+            "calibration": self._calibration(),
             "data_fingerprint": self.corpus.fingerprint,
             "versions": _versions(),
         }
+
+    def probabilities(self, name: str) -> npt.NDArray[np.float32]:
+        """Return the scores that are given for a split, float32[rows, classes]."""
+        return scale(self.outcomes[name].probabilities, self.temperature).astype(np.float32)
+
+    def _calibration(self) -> dict[str, Any]:
+        """Return the temperature, and for each split what it changes."""
+        found: dict[str, Any] = {"temperature": self.temperature}
+        for name, outcome in self.outcomes.items():
+            targets = self.splits[name].targets
+            before, after = (reliability(each, targets) for each in (outcome.probabilities, self.probabilities(name)))
+            found[name] = {"before": before.to_json(), "after": after.to_json()}
+        return found
 
     def evaluation(self) -> Evaluation:
         """Return what the report shows: test, or dev where there is no test."""
@@ -77,7 +97,8 @@ class TrainingSummary:
             labels=self.corpus.labels,
             texts=split.texts,
             targets=self.splits[name].targets,
-            probabilities=self.outcomes[name].probabilities,
+            probabilities=self.probabilities(name),
+            temperature=self.temperature,
             places=split.places,
             history=self.results["history"],
             config_yaml=dump_config(self.config),
