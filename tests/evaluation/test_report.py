@@ -53,13 +53,14 @@ def test_the_report_says_what_there_is_to_say(tmp_path, evaluation, history):
     assert f"<dd>{made.scores.macro.f1:.4f}</dd>" in page
     for words in ("textcnn", "1,234", "keras", "3.15.0", "name: news\nseed: 42", "textclf train config.yaml"):
         assert words in page
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 3
     assert "news.csv:" in page
     assert "<tr><td>dev</td>" in page
     assert sorted(file.name for file in (tmp_path / "run" / "plots").iterdir()) == [
         "confusion_matrix.png",
         "per_class_f1.png",
         "precision_recall.png",
+        "reliability.png",
         "training_curves.png",
     ]
 
