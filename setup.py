@@ -17,7 +17,12 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["textclf", "textclf.*"]),
-    package_data={"textclf.evaluation": ["*.j2"], "textclf.samples": ["*.csv", "*.yaml", "*.md"]},
+    package_data={
+        "textclf.evaluation": ["*.j2"],
+        "textclf.gate": ["*.tsv"],
+        "textclf.savedmodel": ["*.j2"],
+        "textclf.samples": ["*.csv", "*.yaml", "*.md"],
+    },
     install_requires=[
         "click>=8.1",
         "filelock>=4",
@@ -31,6 +36,7 @@ setup(
         "scipy>=1.13",
         "tensorboard>=2.19",
         "tensorflow>=2.19,<3",
+        "tensorflow-serving-api>=2.19,<3",
         "tensorflow-text>=2.19,<3",
         "tqdm>=4.66",
     ],

@@ -16,7 +16,7 @@ from textclf.config import Config, load_config
 from textclf.errors import ExportError, RunError
 from textclf.runs.directory import Run
 from textclf.runs.train import train
-from textclf.savedmodel.write import EXTRA
+from textclf.savedmodel.files import EXTRA
 from textclf.serving import export as export_module
 from textclf.serving.classifier import Classifier, load
 from textclf.serving.export import export

@@ -71,6 +71,18 @@ class BertConfig(ModelOptions):
     length_fields: ClassVar[str] = "text.max_tokens and model.long_texts"
 
     @property
+    def weights(self) -> str:
+        """Where the weights come from and what licence they have, a sentence for a model card."""
+        if self.preset is None:
+            return super().weights
+        if self.preset == "minilm":
+            return (
+                "The encoder begins as sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0, Wang et al. 2020, "
+                "https://arxiv.org/abs/2002.10957)."
+            )
+        return f"The encoder begins as the preset '{self.preset}'; its own page says which licence it has."
+
+    @property
     def learns_in_steps(self) -> bool:
         """Whether the encoder is trained; if not, its features are computed once, and a regression is the head."""
         return self.encoder == "trained"

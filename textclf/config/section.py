@@ -61,6 +61,11 @@ class ModelOptions(Section):
         """
         return None
 
+    @property
+    def weights(self) -> str:
+        """Where the weights come from and what licence they have, a sentence for a model card."""
+        return "Trained from the first weight on the data below; no weights of others."
+
     def idle(self) -> set[str]:
         """Return the options that count nothing beside what the others say; a resolved config leaves them out."""
         return set()

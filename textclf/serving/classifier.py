@@ -18,8 +18,8 @@ from textclf.config import Config, DataConfig, load_config
 from textclf.config.files import load_data_config
 from textclf.errors import ExportError, did_you_mean, listing
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, is_run
+from textclf.savedmodel.files import EXTRA
 from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT
-from textclf.savedmodel.write import EXTRA
 from textclf.store.versions import version_number, versions
 from textclf.text.inputs import as_bytes
 

@@ -48,7 +48,7 @@ def export(run: Run | str | Path, name: str | None = None, base: str | Path = "s
         model_path.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=model_path))
         try:
-            write_version(run, unfinished)
+            write_version(run, unfinished, name)
             # Only its owner may enter what mkdtemp makes; a server runs as somebody else.
             unfinished.chmod(0o755)
             return publish(unfinished, model_path)
