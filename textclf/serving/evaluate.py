@@ -66,7 +66,7 @@ def evaluate(
         _refuse_to_replace(Path(report_dir))
     if isinstance(model, str | Path):
         model = _load(Path(model))
-    split = _own_test_split(model) if source is None else _source_split(model, source, overrides)
+    split = own_test_split(model) if source is None else _source_split(model, source, overrides)
     task = TASKS[model.config.task]
     targets = task.encode(split.labels, model.labels)
     probabilities = model.probabilities(split.texts)
@@ -109,7 +109,7 @@ def _load(path: Path) -> Run | Classifier:
     return load(path)
 
 
-def _own_test_split(model: Run | Classifier) -> Split:
+def own_test_split(model: Run | Classifier) -> Split:
     """Return the test split that training made, or refuse: another one may hold rows that were trained on."""
     corpus = load_corpus(model.config.data, model.config.seed)
     if corpus.test is None:
