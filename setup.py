@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["textclf", "textclf.*"]),
-    package_data={"textclf.evaluation": ["*.j2"], "textclf.samples": ["*.csv", "*.yaml", "*.md"]},
+    package_data={"textclf.evaluation": ["*.j2"], "textclf.gate": ["*.tsv"], "textclf.samples": ["*.csv", "*.yaml", "*.md"]},
     install_requires=[
         "click>=8.1",
         "filelock>=4",
