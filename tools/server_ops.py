@@ -1,14 +1,15 @@
 """Write which ops TensorFlow Serving knows, by version: `textclf/gate/server_ops.tsv`, which `textclf verify` reads.
 
 Each version of the server is given by the folders of the TensorFlow and the tensorflow-text that it links (its
-`workspace.bzl` names them), as their wheels hold them; the libraries themselves are asked, without TensorFlow's Python:
+`workspace.bzl` names them), as their wheels hold them; the libraries themselves are asked, without TensorFlow's Python.
+To have the table anew, with each wheel unzipped into a folder tfVERSION:
 
     for version in 2.12 2.16 2.18 2.19 2.20; do pip download --no-deps "tensorflow-cpu==$version.*"; done
-    for version in 2.12 2.20; do pip download --no-deps "tensorflow-text==$version.*"; done   # unzip each into tfVERSION
+    for version in 2.12 2.20; do pip download --no-deps "tensorflow-text==$version.*"; done
     python tools/server_ops.py 2.12=tf2.12 2.16=tf2.16,tf2.12 2.18=tf2.18,tf2.12 2.19=tf2.19,tf2.12 2.20=tf2.20
 
-A line of the table: op, library, first version of the server. Attributes are left out: a server logs one that it does not
-know and goes on without.
+A line of the table: op, library, first version of the server. Attributes are left out: a server logs one that it does
+not know and goes on without.
 """
 
 import argparse
@@ -59,7 +60,12 @@ def table(servers: dict[str, tuple[str, str]]) -> list[str]:
 def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description="Write which ops TensorFlow Serving knows, by version.")
-    parser.add_argument("servers", nargs="+", metavar="VERSION=FOLDER[,TEXT]", help="unpacked wheels; TEXT if its tensorflow-text was built for another")
+    parser.add_argument(
+        "servers",
+        nargs="+",
+        metavar="VERSION=FOLDER[,TEXT]",
+        help="unpacked wheels; TEXT if its tensorflow-text was built for another",
+    )
     servers = {}
     for server in parser.parse_args().servers:
         version, _, folders = server.partition("=")

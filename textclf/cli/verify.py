@@ -14,7 +14,7 @@ def command(path: str, as_json: bool) -> None:
     """Load PATH as TensorFlow Serving does and ask it: a version's folder, or a model's for its newest version.
 
     Checks manifest, ops, signatures and batching file; replays the warm-up records and the golden requests; sends what
-    must not end a server. Nothing is changed. The exit code is 1, with all findings, if the version should not be served.
+    must not end a server. Nothing is changed. The exit code is 1, with all findings, if it should not be served.
     """
     import_tensorflow()
     from textclf.gate.verify import verify

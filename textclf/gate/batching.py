@@ -5,6 +5,7 @@ The server parses it as `tensorflow.serving.BatchingParameters` (`session_bundle
 that message to Python; it is made here from its fields.
 """
 
+import itertools
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,7 @@ def _size_problems(parameters: Any) -> list[str]:
     if not sizes:
         return []
     problems = []
-    if sizes[0] < 1 or any(first >= second for first, second in zip(sizes, sizes[1:], strict=False)):
+    if sizes[0] < 1 or any(first >= second for first, second in itertools.pairwise(sizes)):
         problems.append(f"allowed_batch_sizes: expected sizes from 1 on that increase, got {sizes}")
     limits = ["max_batch_size"]
     if parameters.enable_large_batch_splitting.value:

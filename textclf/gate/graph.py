@@ -6,8 +6,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-
-
 _PYTHON = "calls Python, which TensorFlow Serving does not have"
 _XLA = "is compiled by XLA, which TensorFlow Serving does not run"
 _GROWS = "keeps a table that grows with what it is asked"
@@ -22,7 +20,7 @@ REFUSED = {
     "AnonymousMutableHashTable": _GROWS,
     "AnonymousMutableDenseHashTable": _GROWS,
 }
-"""How the names of ops begin that a server lacks or must not run, and why. All else it may run if it is in the table."""
+"""How the names of ops begin that a server lacks or must not run, and why. All else in the table it may run."""
 
 MUST_COMPILE = "_XlaMustCompile"
 
@@ -33,7 +31,8 @@ class Op:
 
     Attributes:
         library: `tensorflow` or `tensorflow-text`.
-        since: The first version of TensorFlow Serving that has it, of those in the table.    """
+        since: The first version of TensorFlow Serving that has it, of those in the table.
+    """
 
     library: str
     since: str

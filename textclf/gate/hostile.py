@@ -38,9 +38,10 @@ def hostile(names: list[str]) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
     if EXAMPLES in names:
         yield "garbage instead of an Example", {name: np.full(1, b"\xff\x00no Example", object) for name in names}
     if len(names) > 1:
-        yield "batches of two sizes", {
-            name: np.full(2 + position, plain[name], object) for position, name in enumerate(names)
-        }
+        yield (
+            "batches of two sizes",
+            {name: np.full(2 + position, plain[name], object) for position, name in enumerate(names)},
+        )
 
 
 def _content(name: str, text: bytes) -> bytes:

@@ -52,11 +52,10 @@ class Asked:
         if answer.death:
             return [f"{self.name}: the process {answer.death}. A request like it would end the server."]
         if answer.tensors is None:
-            said = answer.error.partition("\n")[0]
             if self.kind == HOSTILE:
                 return []
             then = " The server would refuse to load the version." if self.kind == WARMUP else ""
-            return [f"{self.name} fails: {said}.{then}"]
+            return [f"{self.name} fails: {answer.error}.{then}"]
         found = dict(zip(self.outputs, answer.tensors, strict=True))
         problems = list(_wrong_values(self.inputs, found))
         if self.expected is not None:
@@ -64,9 +63,7 @@ class Asked:
         return [f"{self.name}: {problem}." for problem in problems]
 
 
-def plan(
-    signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golden
-) -> tuple[list[Asked], list[str]]:
+def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golden) -> tuple[list[Asked], list[str]]:
     """Return what to ask, in its order, and what cannot be asked: warm-up, golden and hostile requests."""
     asked: list[Asked] = []
     problems: list[str] = []
@@ -118,17 +115,15 @@ def _differences(
     for name, wanted in expected.items():
         tensor = found[name]
         if tensor.dtype != wanted.dtype or tensor.shape != wanted.shape:
-            yield (
-                f"'{name}' is {_described(tensor)}, when it was exported it was {_described(wanted)}"
-            )
+            yield (f"'{name}' is {_described(tensor)}, expected {_described(wanted)}")
         elif wanted.dtype == np.float32:
             off = float(np.abs(tensor.astype(np.float64) - wanted).max(initial=0))
             if not off <= tolerance:
-                yield f"'{name}' differs by up to {off:.2g} from what it was when it was exported (at most {tolerance:g})"
+                yield f"'{name}' differs by up to {off:.2g} from what was exported (at most {tolerance:g})"
         elif not np.array_equal(tensor, wanted):
             first = int(np.flatnonzero(tensor.ravel() != wanted.ravel())[0])
             got, was = _shown(tensor.ravel()[first]), _shown(wanted.ravel()[first])
-            yield f"'{name}' holds {got} where it held {was} when it was exported"
+            yield f"'{name}' holds {got} where {was} was exported"
 
 
 def _described(tensor: NDArray[Any]) -> str:

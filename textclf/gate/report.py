@@ -112,7 +112,9 @@ class Report:
         return ", ".join(f"{size / _MEGA:,.0f} MB {when}" for when, size in parts.items() if size)
 
     def _files_line(self) -> str:
-        return f"{_megabytes(sum(self.files.values()))} in {len(self.files)}: {_largest(self.files)}" if self.files else ""
+        return (
+            f"{_megabytes(sum(self.files.values()))} in {len(self.files)}: {_largest(self.files)}" if self.files else ""
+        )
 
 
 def _largest(files: Mapping[str, int], most: int = 3) -> str:

@@ -91,9 +91,7 @@ def _ask(path: Path, asked: list[Asked], report: Report) -> None:
 
 def _problems(asked: list[Asked], session: Session) -> list[str]:
     problems = [
-        problem
-        for request, answer in zip(asked, session.answers, strict=False)
-        for problem in request.problems(answer)
+        problem for request, answer in zip(asked, session.answers, strict=False) for problem in request.problems(answer)
     ]
     left = len(asked) - len(session.answers)
     if left:

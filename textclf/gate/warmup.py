@@ -28,7 +28,9 @@ def read_warmup(path: Path) -> list[Request]:
     requests = []
     for number, record in enumerate(_records(path), start=1):
         if number > MOST_RECORDS:
-            raise ExportError(f"'{path.name}' holds more than {MOST_RECORDS:,} records: the server refuses the version.")
+            raise ExportError(
+                f"'{path.name}' holds more than {MOST_RECORDS:,} records: the server refuses the version."
+            )
         try:
             requests.append(_request(_parse(record)))
         except (ValueError, TypeError) as error:
@@ -49,9 +51,7 @@ def _parse(record: bytes) -> Any:
     try:
         from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
     except ImportError as error:
-        raise ExportError(
-            f"Warm-up records need `pip install --no-deps tensorflow-serving-api` ({error})."
-        ) from error
+        raise ExportError(f"Warm-up records need `pip install --no-deps tensorflow-serving-api` ({error}).") from error
     from google.protobuf.message import DecodeError
 
     try:
