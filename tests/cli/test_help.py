@@ -26,6 +26,7 @@ OPTIONS = {
         "--force",
     ],
     "export": ["--name", "--base"],
+    "verify": ["--json"],
 }  # fmt: skip
 
 LINES = {
@@ -40,6 +41,7 @@ LINES = {
         "in the training data's own format",
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
+    "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],
 }
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "Score a run or an export on labelled data.",
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",
+    "verify": "Load an export as a server does, ask it, and say what is wrong.",
 }
 
 

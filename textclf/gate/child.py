@@ -34,7 +34,7 @@ def main(plan_file: str) -> None:
         tensorflow = TensorFlow()
         for library in text_libraries():
             tensorflow.load_ops(library)
-        return tensorflow, {"version": tensorflow.version, "python": "tensorflow" in sys.modules}
+        return tensorflow, {"version": tensorflow.version}
 
     tensorflow = _step(say, LIBRARIES, libraries)
     if tensorflow is None:
@@ -60,7 +60,8 @@ def _step(say: Callable[..., None], name: str | int, work: Callable[[], tuple[An
     try:
         result, facts = work()
     except (TensorFlowError, ExportError) as error:
-        say(end=name, error=str(error), code=getattr(error, "code", None))
+        reason = str(error).strip().partition("\n")[0].rstrip(".")  # the lines after it say where in the graph
+        say(end=name, error=reason, code=getattr(error, "code", None))
         return None
     seconds = time.perf_counter() - start
     if "answers" in facts:

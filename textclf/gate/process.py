@@ -86,7 +86,7 @@ def _ask_until_death(path: Path, questions: Sequence[Question], session: Session
         plan.write_text(json.dumps({"path": str(path.resolve()), "requests": requests}), encoding="utf-8")
         with (Path(folder) / "log").open("w+b") as log:
             for step, message in _listen(plan, log):
-                if step == LIBRARIES or step == LOAD:
+                if isinstance(step, str):
                     _note_load(step, message, session, first == 0)
                 else:
                     session.answers.append(_answer(message, questions[first + int(step)]))
@@ -119,7 +119,9 @@ def _encode(question: Question) -> dict[str, Any]:
 def _listen(plan: Path, log: IO[bytes]) -> Iterator[tuple[str | int, dict[str, Any]]]:
     """Start a child and yield how each of its steps ended, `death` being how the child did if it did not live on."""
     arguments = [sys.executable, "-P", "-m", "textclf.gate.child", str(plan)]
-    child = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=_environment())
+    child = subprocess.Popen(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=_environment()
+    )
     begun: str | int | None = LIBRARIES
     try:
         lines = _lines(child)
@@ -170,7 +172,11 @@ def _ending(code: int, log: IO[bytes]) -> str:
     """Return how a process ended, with the last that it said if it did so by itself."""
     if code < 0:
         names = {known.value: known.name for known in signal.Signals}
-        return f"died of {names.get(-code, f'signal {-code}')}"
+        how = f"died of {names.get(-code, f'signal {-code}')}"
+        if -code != signal.SIGABRT:  # who aborts says why
+            return how
+    else:
+        how = f"ended with exit code {code}"
     log.seek(0)
     said = log.read().decode(errors="replace").strip().splitlines()
-    return f"ended with exit code {code}" + (f": {said[-1]}" if said else "")
+    return how + (f" ({said[-1]})" if said else "")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from textclf.errors import ExportError
 
 _STRING = 7
-_DTYPES = {1: np.dtype(np.float32), 3: np.dtype(np.int32), 9: np.dtype(np.int64), 10: np.dtype(np.bool_)}
+_DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 9: np.dtype(np.int64)}
 """`TF_DataType` of the tensors that are read and written here, but for strings."""
 _TSTRING_SIZE = 24
 
@@ -105,7 +105,9 @@ def text_libraries() -> list[Path]:
     folder = folder_of("tensorflow_text")
     found = sorted(folder.glob("python/*/_*.so"))
     if not found:
-        raise ExportError(f"'{folder}' holds no op libraries (python/*/_*.so). Install them: pip install tensorflow-text")
+        raise ExportError(
+            f"'{folder}' holds no op libraries (python/*/_*.so). Install them: pip install tensorflow-text"
+        )
     return found
 
 
@@ -220,7 +222,7 @@ class Session:
                     status.pointer,
                 )
                 status.check()
-            return [_read_tensor(self._tensorflow, result) for result in results]
+            return [_read_tensor(self._tensorflow, int(result or 0)) for result in results]
         finally:
             for tensor in tensors:
                 _forget(self._tensorflow, tensor)

@@ -91,11 +91,13 @@ def read_golden(path: str | Path) -> Golden:
         ]
         return Golden(requests, float(content["tolerance"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExportError(f"'{path}' cannot be read ({type(error).__name__}: {error}). Export the run again.") from error
+        raise ExportError(
+            f"'{path}' cannot be read ({type(error).__name__}: {error}). Export the run again."
+        ) from error
 
 
 def encode_tensor(tensor: NDArray[Any]) -> dict[str, Any]:
-    """Return a tensor as JSON has it.
+    r"""Return a tensor as JSON has it.
 
     Args:
         tensor: float32, int64, or an object array of `bytes` or `str`; of any rank.
@@ -104,12 +106,13 @@ def encode_tensor(tensor: NDArray[Any]) -> dict[str, Any]:
         TypeError: It is of another dtype.
 
     Example:
-        >>> encode_tensor(np.array([b"sport", "体育".encode(), b"\\xff"], object))
+        >>> encode_tensor(np.array([b"sport", "体育".encode(), b"\xff"], object))
         {'dtype': 'string', 'shape': [3], 'values': ['sport', '体育', {'b64': '/w=='}]}
         >>> encode_tensor(np.float32([[0.1, 0.9]]))
         {'dtype': 'float32', 'shape': [1, 2], 'values': [0.1, 0.9]}
     """
     tensor = np.asarray(tensor)
+    values: list[Any]
     if tensor.dtype == np.float32:
         dtype, values = "float32", [float(str(value)) for value in tensor.ravel()]  # the shortest that reads as it
     elif tensor.dtype == np.int64:
@@ -122,7 +125,7 @@ def encode_tensor(tensor: NDArray[Any]) -> dict[str, Any]:
 
 
 def decode_tensor(value: Mapping[str, Any]) -> NDArray[Any]:
-    """Return the tensor that JSON holds; strings as an object array of `bytes`.
+    r"""Return the tensor that JSON holds; strings as an object array of `bytes`.
 
     Raises:
         ValueError: The values are not as many as the shape says, or the dtype is unknown; `KeyError` and `TypeError`
@@ -130,7 +133,7 @@ def decode_tensor(value: Mapping[str, Any]) -> NDArray[Any]:
 
     Example:
         >>> decode_tensor({"dtype": "string", "shape": [2], "values": ["a", {"b64": "/w=="}]})
-        array([b'a', b'\\xff'], dtype=object)
+        array([b'a', b'\xff'], dtype=object)
     """
     dtype, shape, values = value["dtype"], value["shape"], value["values"]
     if dtype not in DTYPES:

@@ -39,7 +39,7 @@ def check_manifest(directory: str | Path) -> list[str]:
         []
         >>> _ = (folder / "saved_model.pb").write_bytes(b"grapf")
         >>> check_manifest(folder)
-        ["'saved_model.pb' was altered: its SHA-256 is a26d6eb0\u2026, the manifest says 30e74a9a\u2026."]
+        ["'saved_model.pb' was altered: its SHA-256 is ff709c62\u2026, the manifest says eef93e1d\u2026."]
     """
     directory = Path(directory)
     try:
