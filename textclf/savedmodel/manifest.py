@@ -1,54 +1,71 @@
-"""A version's manifest: the SHA-256 of each of its files, so that damage and changes are found."""
+"""What a version holds, file by file: `assets.extra/manifest.json`, written last and checked before use."""
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from textclf.writing import replacing
+FOLDER = "assets.extra"
+MANIFEST, SIGNATURE = f"{FOLDER}/manifest.json", f"{FOLDER}/manifest.sig"
+"""The manifest and the signature over its bytes, from a version's folder."""
 
-MANIFEST, SIGNATURE = "assets.extra/manifest.json", "assets.extra/manifest.sig"
+FORMAT = 1
+_BLOCK = 1 << 20
 
 
 def write_manifest(directory: Path) -> None:
-    """Write `assets.extra/manifest.json`: size and SHA-256 of every file but itself and its signature."""
-    text = json.dumps({"format": 1, "files": digests(directory)}, ensure_ascii=False, indent=1)
-    with replacing(directory / MANIFEST) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
+    """Write down the SHA-256 and the size of every file of a version; call it when all else is written."""
+    files = {name: _entry(directory / name) for name in _names(directory)}
+    text = json.dumps({"format": FORMAT, "files": files}, ensure_ascii=False, indent=1)
+    (directory / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
 
 
 def check_manifest(directory: Path) -> list[str]:
-    """Return how a version's files differ from its manifest, a line each; none if they do not."""
-    try:
-        expected = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))["files"]
-        dict(expected)
-    except FileNotFoundError:
-        return [f"{MANIFEST} is missing"]
-    except (ValueError, KeyError, TypeError):  # no UTF-8, no JSON, another one
-        return [f"{MANIFEST} is damaged"]
-    return differences(expected, digests(directory))
+    """Return what of a version is not as its manifest says, a sentence without its full stop each."""
+    path = directory / MANIFEST
+    if not path.is_file():
+        return [f"it holds no {MANIFEST}"]
+    return differences(path.read_bytes(), {name: _entry(directory / name) for name in _names(directory)})
 
 
-def digests(directory: Path) -> dict[str, dict[str, Any]]:
-    """Return `{"sha256": hex, "bytes": size}` of each file below a folder but its manifest, by sorted POSIX path."""
-    paths = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
-    return {name: digest(paths[name]) for name in sorted(paths) if name not in (MANIFEST, SIGNATURE)}
+def differences(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what of the files found is not as a manifest's bytes say.
 
-
-def digest(path: Path) -> dict[str, Any]:
-    """Return the SHA-256 of a file, and its size."""
-    with path.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": file.tell()}
-
-
-def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Return what is missing, changed or not expected, a line each.
-
-    Example:
-        >>> differences({"a": 1, "b": 1}, {"b": 2, "c": 1})
-        ['a is missing', 'b was changed', 'c is not in the manifest']
+    Args:
+        manifest: What `manifest.json` holds.
+        found: `{"sha256": …, "bytes": …}` of every file but the manifest and its signature, by name.
     """
-    lines = {name: f"{name} is missing" for name in expected.keys() - found.keys()}
-    lines |= {name: f"{name} is not in the manifest" for name in found.keys() - expected.keys()}
-    lines |= {name: f"{name} was changed" for name in expected.keys() & found.keys() if expected[name] != found[name]}
-    return [lines[name] for name in sorted(lines)]
+    try:
+        values = json.loads(manifest)
+        expected = dict(values["files"])
+        known = values["format"] == FORMAT
+    except (ValueError, TypeError, KeyError):
+        return [f"{MANIFEST} cannot be read"]
+    if not known:
+        return [f"{MANIFEST} is of another format than {FORMAT}"]
+    missing = [f"{name} is missing" for name in expected if name not in found]
+    more = [f"{name} is not in the manifest" for name in found if name not in expected]
+    altered = [f"{name} was altered" for name, entry in found.items() if name in expected and entry != expected[name]]
+    return missing + more + altered
+
+
+def entry_of(file: IO[bytes]) -> dict[str, str | int]:
+    """Return a manifest's entry for a file that is open for reading."""
+    digest, size = hashlib.sha256(), 0
+    while block := file.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    return {"sha256": digest.hexdigest(), "bytes": size}
+
+
+def _entry(path: Path) -> dict[str, str | int]:
+    with path.open("rb") as file:
+        return entry_of(file)
+
+
+def _names(directory: Path) -> Iterator[str]:
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory).as_posix()
+        if not path.is_dir() and name not in (MANIFEST, SIGNATURE):
+            yield name

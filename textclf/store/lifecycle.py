@@ -65,9 +65,10 @@ def retire(base: str | Path, name: str, version: int, force: bool = False) -> li
         others = [number for number in versions(model_path) if number != version]
         if not force:
             _check_not_needed(name, version, its, others)
+        target = _free(model_path / RETIRED / str(version), source)
         kept = {label: where for label, where in labels.items() if where in others}
         models_config.write_labels(base, name, kept, others)
-        _rename(source, model_path / RETIRED / str(version))
+        _rename(source, target)
         log.append(model_path, RETIRED_ACTION, version=version, **({"labels_gone": its} if its else {}))
     return its
 
@@ -82,7 +83,7 @@ def restore(base: str | Path, name: str, version: int) -> Path:
     model_path = find_model(base, name)
     with locked(model_path):
         source = find_version(model_path, version, "retired", "Only what was retired can be restored.")
-        target = model_path / str(version)
+        target = _free(model_path / str(version), source)
         _rename(source, target)
         models_config.refresh(base, name)
         log.append(model_path, RESTORED, version=version)
@@ -102,12 +103,15 @@ def _check_not_needed(name: str, version: int, its: list[str], others: list[int]
         )
 
 
+def _free(target: Path, source: Path) -> Path:
+    if target.exists():
+        raise ExportError(f"'{target}' is in the way of '{source}'. Move it away.")
+    return target
+
+
 def _rename(source: Path, target: Path) -> None:
-    """Rename a version; whatever stands at its new place stays, and stops it."""
     try:
         target.parent.mkdir(exist_ok=True)
-        if target.exists():
-            raise ExportError(f"'{target}' is in the way of '{source}'. Move it away.")
         source.rename(target)
     except OSError as error:
         raise ExportError(f"'{source}' cannot be moved to '{target}': {refusal(error)}.") from None

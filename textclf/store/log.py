@@ -51,8 +51,7 @@ def append(model_path: str | Path, action: str, **facts: Any) -> None:
     try:
         _write(path, line)
     except OSError as error:
-        message = f"'{path}' cannot be written: {refusal(error)}. What was {action} is, but the log does not say so."
-        raise ExportError(message) from None
+        raise ExportError(f"'{path}' cannot be written: {refusal(error)}. It lacks what was just {action}.") from None
 
 
 def read(model_path: str | Path) -> list[Line]:

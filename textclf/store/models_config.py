@@ -73,25 +73,7 @@ def write_labels(
     Raises:
         ExportError: The file cannot be read or written.
     """
-    change_entry(base, name, lambda entry: _set_labels(entry, labels, live), served_from)
-
-
-def change_entry(
-    base: str | Path, name: str, change: Callable[["ModelConfig"], None], served_from: str | None = None
-) -> None:
-    """Change a model's entry, made if there is none, and write the file if that makes a difference."""
-    base = Path(base)
-    if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
-        raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
-    with _writing(base) as config:
-        entry = _find(config, name)
-        if entry is None:
-            parent = served_from or _parent_of_others(config) or str(base.resolve())
-            entry = config.model_config_list.config.add(name=name, base_path=_below(parent, name))
-            entry.model_platform = "tensorflow"
-        elif served_from is not None:
-            entry.base_path = _below(served_from, name)
-        change(entry)
+    _change_entry(base, name, lambda entry, _: _set_labels(entry, labels, live), served_from)
 
 
 def entry_text(base: str | Path, name: str) -> str:
@@ -104,9 +86,51 @@ def entry_text(base: str | Path, name: str) -> str:
     return _to_text(alone)
 
 
-def entry_from(text: str, name: str) -> "ModelConfig | None":
-    """Return the entry of a model in what `entry_text` gave; `ExportError` if it is no such text."""
-    return _find(_parse(text, f"The {MODELS_CONFIG} of the backup"), name)
+def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dict[str, int]:
+    """Give a model what it lacks of an entry that `entry_text` gave; whoever calls holds the model's lock.
+
+    Args:
+        base: As for `refresh`.
+        name: As for `refresh`.
+        text: The entry, alone in a models.config.
+        former_base: Where the models stood then; an entry that names a folder there goes along to `base`.
+
+    Returns:
+        The labels that the model has got: those that it lacked, and whose versions are live.
+    """
+    stored, live = _find(_parse(text, f"The {MODELS_CONFIG} of the backup"), name), versions(Path(base) / name)
+    there = read_labels(base, name)
+    labels = {} if stored is None else dict(sorted(stored.version_labels.items()))
+    lacking = {its: version for its, version in labels.items() if its not in there and version in live}
+
+    def change(entry: "ModelConfig", is_new: bool) -> None:
+        if is_new and stored is not None:
+            base_path = entry.base_path if stored.base_path == _below(former_base, name) else stored.base_path
+            entry.CopyFrom(stored)
+            entry.base_path = base_path
+        _set_labels(entry, there | lacking, live)
+
+    _change_entry(base, name, change)
+    return lacking
+
+
+def _change_entry(
+    base: str | Path, name: str, change: Callable[["ModelConfig", bool], None], served_from: str | None = None
+) -> None:
+    """Change a model's entry, made if there is none, and write the file if that makes a difference."""
+    base = Path(base)
+    if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
+        raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
+    with _writing(base) as config:
+        entry = _find(config, name)
+        is_new = entry is None
+        if entry is None:
+            parent = served_from or _parent_of_others(config) or str(base.resolve())
+            entry = config.model_config_list.config.add(name=name, base_path=_below(parent, name))
+            entry.model_platform = "tensorflow"
+        elif served_from is not None:
+            entry.base_path = _below(served_from, name)
+        change(entry, is_new)
 
 
 def _set_labels(entry: "ModelConfig", labels: Mapping[str, int], live: Sequence[int]) -> None:
@@ -157,7 +181,7 @@ def _writing(base: Path) -> Iterator["ModelServerConfig"]:
             with replacing(path) as unfinished:
                 unfinished.write_text(comments + _to_text(config), encoding="utf-8", newline="\n")
         except OSError as error:
-            raise ExportError(f"'{path}' cannot be written: {refusal(error)}. Nothing was changed.") from None
+            raise ExportError(f"'{path}' cannot be written: {refusal(error)}. It stays as it was.") from None
 
 
 def _read(base: Path) -> "ModelServerConfig":
