@@ -15,7 +15,7 @@ from textclf.store.versions import find_model
 @click.argument("name")
 @base_option
 @click.option("--log", "show_log", is_flag=True, help="Show who did what and when instead, and check the log's chain.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table, or the log's lines as they are.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table, or the log as JSON lines.")
 def command(name: str, base: str, show_log: bool, as_json: bool) -> None:
     """List the versions of the model NAME: labels, scores on test, age, data, size and state.
 

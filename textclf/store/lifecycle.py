@@ -66,8 +66,7 @@ def retire(base: str | Path, name: str, version: int, force: bool = False) -> li
         if not force:
             _check_not_needed(name, version, its, others)
         target = _free(model_path / RETIRED / str(version), source)
-        kept = {label: where for label, where in labels.items() if where in others}
-        models_config.write_labels(base, name, kept, others)
+        models_config.write_labels(base, name, labels, others)
         _rename(source, target)
         log.append(model_path, RETIRED_ACTION, version=version, **({"labels_gone": its} if its else {}))
     return its

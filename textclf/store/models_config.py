@@ -53,27 +53,27 @@ def refresh(base: str | Path, name: str, served_from: str | None = None) -> list
         ExportError: The file cannot be read or written.
     """
     live, labels = versions(Path(base) / name), read_labels(base, name)
-    kept = {label: version for label, version in labels.items() if version in live}
-    write_labels(base, name, kept, live, served_from)
-    return [label for label in labels if label not in kept]
+    write_labels(base, name, labels, live, served_from)
+    return [label for label, version in labels.items() if version not in live]
 
 
 def write_labels(
     base: str | Path, name: str, labels: Mapping[str, int], live: Sequence[int], served_from: str | None = None
 ) -> None:
-    """Let a model have these labels and no others; whoever calls holds the model's lock.
+    """Let a model have these labels, as far as their versions are live, and no others; the caller holds its lock.
 
     Args:
         base: As for `refresh`.
         name: As for `refresh`.
-        labels: The version of each label, one of `live`.
+        labels: The version of each label.
         live: The versions that the server may ask for.
         served_from: As for `refresh`.
 
     Raises:
         ExportError: The file cannot be read or written.
     """
-    _change_entry(base, name, lambda entry, _: _set_labels(entry, labels, live), served_from)
+    kept = {label: version for label, version in labels.items() if version in live}
+    _change_entry(base, name, lambda entry, _: _set_labels(entry, kept, live), served_from)
 
 
 def entry_text(base: str | Path, name: str) -> str:
@@ -101,7 +101,7 @@ def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dic
     stored, live = _find(_parse(text, f"The {MODELS_CONFIG} of the backup"), name), versions(Path(base) / name)
     there = read_labels(base, name)
     labels = {} if stored is None else dict(sorted(stored.version_labels.items()))
-    lacking = {its: version for its, version in labels.items() if its not in there and version in live}
+    lacking = {label: version for label, version in labels.items() if label not in there and version in live}
 
     def change(entry: "ModelConfig", is_new: bool) -> None:
         if is_new and stored is not None:
