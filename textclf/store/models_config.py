@@ -99,7 +99,7 @@ def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dic
         The labels that the model has got: those that it lacked, and whose versions are live.
     """
     stored, live = _find(_parse(text, f"The {MODELS_CONFIG} of the backup"), name), versions(Path(base) / name)
-    there = read_labels(base, name)
+    there = {label: version for label, version in read_labels(base, name).items() if version in live}
     labels = {} if stored is None else dict(sorted(stored.version_labels.items()))
     lacking = {label: version for label, version in labels.items() if label not in there and version in live}
 
