@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from textclf.config import DataConfig
 from textclf.data import DataCheck, check
 from textclf.data.check import CountTokens
-from textclf.data.table import aligned
-from textclf.terminal import display_width
+from textclf.terminal import aligned, display_width
 
 
 def count_tokens(texts: list[str]) -> NDArray[Any]:

@@ -11,3 +11,7 @@ set_option = click.option(
     multiple=True,
     help="Override a field of the config, e.g. training.epochs=5 or model=linear; can be repeated.",
 )
+
+base_option = click.option(
+    "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
+)

@@ -5,7 +5,7 @@ from typing import Any
 
 from textclf.data import problems
 from textclf.data.examples import BadRow
-from textclf.data.table import aligned
+from textclf.terminal import aligned
 
 MOST_LABELS = 100
 """Labels that the table shows."""

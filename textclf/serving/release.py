@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from textclf.config.scores import unknown_score
 from textclf.data import Split
 from textclf.errors import ConfigError, DataError, ExportError, RunError
 from textclf.evaluation.comparison import Comparison, paired_bootstrap
 from textclf.evaluation.scores import SCORES, Scores
-from textclf.config.scores import unknown_score
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import Run
 from textclf.serving.classifier import load
@@ -52,7 +51,8 @@ def check_floors(run: Run, floors: Mapping[str, float]) -> None:
         )
     scores: Scores = run.scores("test")
     low = [
-        f"{metric} {SCORES[metric](scores):.4f} < {floor:g}" for metric, floor in floors.items()
+        f"{metric} {SCORES[metric](scores):.4f} < {floor:g}"
+        for metric, floor in floors.items()
         if SCORES[metric](scores) < floor
     ]
     if low:
@@ -93,7 +93,9 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     try:
         split = _some_rows(own_test_split(run))
     except (DataError, RunError, OSError) as error:
-        raise ExportError(f"Version {version} is live, but the test split to compare on is gone: {error} {again}") from None
+        raise ExportError(
+            f"Version {version} is live, but the test split to compare on is gone: {error} {again}"
+        ) from None
     try:
         live = load(Path(base) / name / str(version))
         theirs = live.probabilities(split.texts)
@@ -103,14 +105,11 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     labels = [*run.labels, _OTHER]
     place = {label: number for number, label in enumerate(run.labels)}
     of_live = np.array([place.get(label, len(run.labels)) for label in live.labels])
-    answers: list[NDArray[np.int64]] = [
-        task.decide(run.probabilities(split.texts)),
-        of_live[task.decide(theirs)],
-    ]
-    if not (answers[1] == len(run.labels)).any():
+    first, second = task.decide(run.probabilities(split.texts)), of_live[task.decide(theirs)]
+    if second.max() < len(run.labels):
         labels = run.labels
     targets = task.encode(split.labels, run.labels)
-    return paired_bootstrap(run.config.training.monitor, targets, *answers, labels, run.config.seed)
+    return paired_bootstrap(run.config.training.monitor, targets, first, second, labels, run.config.seed)
 
 
 def _some_rows(split: Split) -> Split:

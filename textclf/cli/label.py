@@ -1,0 +1,40 @@
+"""`textclf label`: names for versions, which move while clients ask for them."""
+
+import shlex
+
+import click
+
+from textclf.cli.options import base_option
+from textclf.store.labels import label, remove_label
+
+
+@click.command(name="label")
+@click.argument("name")
+@click.argument("its", metavar="LABEL")
+@click.argument("version", type=click.IntRange(min=0), required=False)
+@base_option
+@click.option("--remove", is_flag=True, help="Take the label away; no VERSION is given then.")
+@click.option(
+    "--served-from",
+    metavar="PATH",
+    help="Where the server sees the models' folder, if that is not where it is here, such as /models in a container.",
+)
+def command(name: str, its: str, version: int | None, base: str, remove: bool, served_from: str | None) -> None:
+    """Let LABEL, such as stable or canary, point at the live VERSION of the model NAME, in BASE/models.config.
+
+    A server that was started with --model_config_file follows when it reads the file again; clients ask for
+    /v1/models/NAME/labels/LABEL.
+    """
+    if remove == (version is not None):
+        raise click.UsageError("Expected either a VERSION or --remove.")
+    if version is None:
+        click.echo(f"Removed {its}, which pointed at version {remove_label(base, name, its)}.")
+        return
+    move = label(base, name, its, version, served_from)
+    if move.before == version:
+        click.echo(f"{its} pointed at version {version} already.")
+        return
+    before = "" if move.before is None else f", not {move.before} any more"
+    click.echo(f"{its} points at version {version}{before}.")
+    if its == "stable" and move.before is not None:
+        click.echo(f"Back: textclf rollback {shlex.quote(name)}")
