@@ -248,7 +248,7 @@ def bert_exported(tmp_path_factory: pytest.TempPathFactory, bert_run: Any) -> Pa
     """The path of version 1 of `bert_run`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(bert_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(bert_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)
 
 
 @pytest.fixture(scope="session")
@@ -256,7 +256,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, trained_run: Any) -> Path
     """The path of version 1 of `trained_run`, exported as `tiny`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(trained_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(trained_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)
 
 
 @pytest.fixture(scope="session")
@@ -264,4 +264,4 @@ def linear_exported(tmp_path_factory: pytest.TempPathFactory, linear_run: Any) -
     """The path of version 1 of `linear_run`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(linear_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(linear_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)

@@ -4,7 +4,7 @@ import shlex
 
 import click
 
-from textclf.cli.options import base_option
+from textclf.cli.options import base_option, served_from_option
 from textclf.store.labels import label, remove_label
 
 
@@ -14,11 +14,7 @@ from textclf.store.labels import label, remove_label
 @click.argument("version", type=click.IntRange(min=0), required=False)
 @base_option
 @click.option("--remove", is_flag=True, help="Take the label away; no VERSION is given then.")
-@click.option(
-    "--served-from",
-    metavar="PATH",
-    help="Where the server sees the models' folder, if that is not where it is here, such as /models in a container.",
-)
+@served_from_option
 def command(name: str, its: str, version: int | None, base: str, remove: bool, served_from: str | None) -> None:
     """Let LABEL, such as stable or canary, point at the live VERSION of the model NAME, in BASE/models.config.
 

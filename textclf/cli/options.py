@@ -15,3 +15,9 @@ set_option = click.option(
 base_option = click.option(
     "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
 )
+
+served_from_option = click.option(
+    "--served-from",
+    metavar="PATH",
+    help="Where the server sees the models' folder, if that is not where it is here, such as /models in a container.",
+)
