@@ -126,4 +126,5 @@ def _cell(value: Any, digits: int = 4) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     text = " ".join(str(value).split())
-    return "".join(f"&#{ord(mark)};" if mark in "|<>&`*_[]\\" else mark for mark in text)
+    marked = "".join(f"\\{mark}" if mark in "\\|`*_[]" else mark for mark in text)
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
