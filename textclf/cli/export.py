@@ -23,6 +23,7 @@ from textclf.startup import import_tensorflow
 @click.option("--allow-worse", is_flag=True, help="Publish it without comparing it with the live version.")
 @click.option("--no-verify", is_flag=True, help="Publish it without loading and asking it as a server does.")
 @served_from_option
+@click.option("--quiet", is_flag=True, help="No line a step.")
 def command(
     run: str,
     name: str | None,
@@ -31,6 +32,7 @@ def command(
     allow_worse: bool,
     no_verify: bool,
     served_from: str | None,
+    quiet: bool,
 ) -> None:
     """Write the run directory RUN as the next free version under BASE/NAME. Nothing is overwritten.
 
@@ -49,6 +51,7 @@ def command(
         allow_worse=allow_worse,
         verified=not no_verify,
         served_from=served_from,
+        progress=not quiet,
     )
     click.echo(f"Exported {path}")
     click.echo(f'Next: textclf predict {shlex.quote(str(path.parent))} "a text"')

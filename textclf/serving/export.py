@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tqdm.auto import tqdm
 
 from textclf.config.run import check_name
 from textclf.errors import ExportError, refusal
@@ -35,6 +37,7 @@ def export(
     verified: bool = True,
     sign: Callable[[Path], Any] | None = None,
     served_from: str | None = None,
+    progress: bool = False,
 ) -> Path:
     """Export a run as the next version of a served model.
 
@@ -52,6 +55,7 @@ def export(
         sign: What signs the version's folder when it is written.
         served_from: Where the server sees `base`, if it is not where we do: the beginning of the paths in
             `models.config`, where that names the model for the first time.
+        progress: Whether a line a step goes to standard error.
 
     Returns:
         `base/name/version`; docs/export.md says what is in it.
@@ -72,8 +76,9 @@ def export(
         check_name(name)
     except ValueError as error:
         raise ExportError(f"name: {error}.") from None
+    tell = _to_standard_error if progress else logger.info
     check_floors(run, floors or {})
-    facts = _facts(run, base, name, allow_worse)
+    facts = _facts(run, base, name, allow_worse, tell)
     model_path = Path(base) / name
     made = missing_folders(model_path)
     try:
@@ -81,13 +86,15 @@ def export(
         _sweep(model_path)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=model_path))
         try:
+            tell("Writing the graph, the warm-up records and the golden requests ...")
             write_version(run, unfinished, name)
             # Only its owner may enter what mkdtemp makes; a server runs as somebody else.
             unfinished.chmod(0o755)
             if sign is not None:
                 sign(unfinished)
             if verified:
-                _verify(unfinished)
+                tell("Loading it as a server does, without Python, and asking it ...")
+                _verify(unfinished, tell)
             sync_folder(unfinished)
             return publish_version(unfinished, model_path, served_from, **facts)
         except BaseException:
@@ -100,7 +107,11 @@ def export(
         raise
 
 
-def _facts(run: Run, base: str | Path, name: str, allow_worse: bool) -> dict[str, Any]:
+def _to_standard_error(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
+
+
+def _facts(run: Run, base: str | Path, name: str, allow_worse: bool, tell: Callable[[str], None]) -> dict[str, Any]:
     """Return what the log says of the version, or refuse one that is worse than the live one."""
     facts: dict[str, Any] = {"run": str(run.path), "data_fingerprint": run.results.get("data_fingerprint")}
     live = live_version(base, name)
@@ -108,6 +119,7 @@ def _facts(run: Run, base: str | Path, name: str, allow_worse: bool) -> dict[str
         return facts
     if allow_worse:
         return facts | {"not_compared_with": live}
+    tell(f"Comparing it with version {live}, which is live, on the run's test split ...")
     compared = compare_with_live(run, base, name)
     if compared is None:
         return facts
@@ -116,16 +128,18 @@ def _facts(run: Run, base: str | Path, name: str, allow_worse: bool) -> dict[str
             f"'{run.path}' is worse than version {live}, which is live, by more than chance: {compared}. Nothing was "
             "published. If it is to be all the same: --allow-worse."
         )
-    logger.info("Compared with version %d: %s.", live, compared)
+    tell(f"  {compared}")
     return facts | {"compared_with": live, "comparison": str(compared)}
 
 
-def _verify(unfinished: Path) -> None:
+def _verify(unfinished: Path, tell: Callable[[str], None]) -> None:
     """Refuse a version that a server should not load."""
     report = verify(unfinished)
     if not report.accepted:
         found = "\n".join(f"  - {finding}" for finding in report.findings)
         raise ExportError(f"The load gate refuses this version; nothing was published:\n{found}")
+    asked, first = sum(report.requests.values()), 1000 * report.measured["first_answer_warm_seconds"]
+    tell(f"  accepted: {asked} requests; load {report.measured['load_seconds']:.2f} s, first answer {first:.1f} ms")
 
 
 def _sweep(model_path: Path) -> None:
