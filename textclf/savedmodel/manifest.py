@@ -46,7 +46,7 @@ def check_manifest(directory: str | Path) -> list[str]:
         listed = _listed(directory / MANIFEST_FILE)
     except FileNotFoundError:
         return [f"'{MANIFEST_FILE}' is missing: nothing says what the files were when they were exported."]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever JSON can hold
         return [f"'{MANIFEST_FILE}' cannot be read ({type(error).__name__}: {error}). Export the run again."]
     found = _files(directory)
     problems = {name: _problem(name, path, listed[name]) for name, path in found.items() if name in listed}
