@@ -43,8 +43,8 @@ CASES: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a missing output": (
         lambda found: found["serving_default"].outputs.pop("label_scores"),
-        "The signature 'serving_default': expected the outputs 'label', 'score', 'labels', 'label_scores', got 'label', "
-        "'labels', 'score'.",
+        "The signature 'serving_default': expected the outputs 'label', 'score', 'labels', 'label_scores', got "
+        "'label', 'labels', 'score'.",
     ),
     "ids": (
         lambda found: add(found["scores"].inputs, "text", 9, -1, -1),
@@ -80,8 +80,8 @@ CASES: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a signature of somebody's": (
         lambda found: add(found["mine"].outputs, "words", 3, -1),
-        "The signature 'mine': the output 'words' is int32; expected one of 'float32', 'string', 'int64'. Cast it in the "
-        "graph.",
+        "The signature 'mine': the output 'words' is int32; expected one of 'float32', 'string', 'int64'. Cast it in "
+        "the graph.",
     ),
 }
 
