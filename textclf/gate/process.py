@@ -16,7 +16,7 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 import textclf
-from textclf.gate.child import LIBRARIES, LOAD
+from textclf.gate.child import LIBRARIES
 from textclf.savedmodel.golden import decode_tensor, encode_tensor
 from textclf.startup import LOG_LEVEL
 

@@ -127,10 +127,14 @@ def _meta_graph(path: Path, findings: list[str]) -> Any:
 
 def _num_classes(path: Path, findings: list[str]) -> int | None:
     try:
-        return len(json.loads((path / LABELS_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        labels = json.loads((path / LABELS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         findings.append(f"'{LABELS_FILE}' cannot be read: {refusal(error)}.")
         return None
+    if not isinstance(labels, list):
+        findings.append(f"'{LABELS_FILE}' holds {labels!r:.60}; expected the names of the labels, a JSON list.")
+        return None
+    return len(labels)
 
 
 def _warmup(path: Path, findings: list[str]) -> list[Request]:
@@ -146,7 +150,10 @@ def _golden(path: Path, findings: list[str]) -> Golden:
         findings.append(f"'{GOLDEN_FILE}' is missing: nothing says what the version answered when it was exported.")
         return Golden()
     try:
-        return read_golden(path / GOLDEN_FILE)
+        golden = read_golden(path / GOLDEN_FILE)
     except ExportError as error:
         findings.append(str(error))
         return Golden()
+    if not golden.requests:
+        findings.append(f"'{GOLDEN_FILE}' holds no request: nothing says what the version answered.")
+    return golden

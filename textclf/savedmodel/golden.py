@@ -90,7 +90,7 @@ def read_golden(path: str | Path) -> Golden:
             for entry in content["requests"]
         ]
         return Golden(requests, float(content["tolerance"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever JSON can hold
         raise ExportError(
             f"'{path}' cannot be read ({type(error).__name__}: {error}). Export the run again."
         ) from error
@@ -128,8 +128,8 @@ def decode_tensor(value: Mapping[str, Any]) -> NDArray[Any]:
     r"""Return the tensor that JSON holds; strings as an object array of `bytes`.
 
     Raises:
-        ValueError: The values are not as many as the shape says, or the dtype is unknown; `KeyError` and `TypeError`
-            for what is no such object at all.
+        ValueError: The values are not as many as the shape says, or the dtype is unknown; what is no such object at
+            all gives a `KeyError`, a `TypeError` or whatever Python says of it.
 
     Example:
         >>> decode_tensor({"dtype": "string", "shape": [2], "values": ["a", {"b64": "/w=="}]})
@@ -138,6 +138,8 @@ def decode_tensor(value: Mapping[str, Any]) -> NDArray[Any]:
     dtype, shape, values = value["dtype"], value["shape"], value["values"]
     if dtype not in DTYPES:
         raise ValueError(f"expected a dtype of {sorted(DTYPES)}, got {dtype!r}")
+    if any(size < 0 for size in shape):
+        raise ValueError(f"expected sizes from 0 on, got {shape}")
     tensor = np.empty(len(values), DTYPES[dtype])
     tensor[:] = [_decode_string(item) for item in values] if dtype == "string" else values
     return tensor.reshape(shape)

@@ -93,7 +93,7 @@ def _problems(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> dict[s
         if values["format"] != FORMAT:
             raise ValueError(f"expected format {FORMAT}, got {values['format']!r}")
         listed = {name: (str(entry["sha256"]), int(entry["bytes"])) for name, entry in values["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except Exception as error:  # whatever JSON can hold
         return {"": f"'{MANIFEST_FILE}' cannot be read ({type(error).__name__}: {error}). Export the run again."}
     problems = {name: f"'{name}' is missing; the manifest lists it." for name in listed.keys() - found.keys()}
     problems |= {name: f"'{name}' is not in the manifest." for name in found.keys() - listed.keys()}
