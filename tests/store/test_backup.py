@@ -79,7 +79,9 @@ def test_another_version_under_the_number_stops_it(model: Path, base: Path, tmp_
     (model / "3/saved_model.pb").write_text("another graph", encoding="utf-8")
     shutil.rmtree(model / "1")
     before = content(base)
-    with pytest.raises(ExportError, match=r"Version 3 stands in .*, live, .*: saved_model\.pb was altered\. Nothing was"):
+    with pytest.raises(
+        ExportError, match=r"Version 3 stands in .*, live, .*: saved_model\.pb was altered\. Nothing was"
+    ):
         restore_from(tmp_path / "backup", base)
     assert content(base) == before
 
@@ -88,7 +90,9 @@ def test_another_version_under_the_number_stops_it(model: Path, base: Path, tmp_
 def test_a_damaged_version_is_not_backed_up(model: Path, base: Path, tmp_path: Path, place: str) -> None:
     with (model / place / "variables/variables.index").open("r+b") as file:
         file.write(b"G")
-    with pytest.raises(ExportError, match=rf"{place}' is damaged: variables/variables\.index was altered\. Nothing was w"):
+    with pytest.raises(
+        ExportError, match=rf"{place}' is damaged: variables/variables\.index was altered\. Nothing was w"
+    ):
         backup(base, "m", tmp_path / "new/backup")
     assert not (tmp_path / "new").exists()
     assert log.read(model)[-1].facts["action"] == "retired"
@@ -113,7 +117,8 @@ def test_a_version_without_a_manifest_is_named(publish: Publish, base: Path, tmp
     assert restore_from(tmp_path / "backup", tmp_path / "new").new == [1, 2]
 
 
-def test_a_copy_that_differs_is_found(model: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("model")
+def test_a_copy_that_differs_is_found(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backup(base, "m", tmp_path / "good")
     copy = shutil.copy2
 

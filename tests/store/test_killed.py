@@ -1,4 +1,4 @@
-"""Killed before any of its steps on the disk, a change leaves a store that is whole: in a process of its own, at once."""
+"""Killed at once before any of its steps on the disk, a change leaves a store that is whole."""
 
 import itertools
 import os

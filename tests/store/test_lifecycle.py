@@ -120,12 +120,13 @@ def test_four_at_once_wait_for_each_other(publish: Publish, base: Path) -> None:
     assert sorted(path.name for path in base.iterdir()) == ["m", "models.config", "n"]
 
 
-def test_who_waits_too_long_is_told_for_whom(
-    publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_waits_too_long_is_told_for_whom(publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(), publish()
     monkeypatch.setattr(lock, "PATIENCE", 0.05)
-    with lock.locked(base / "m"), pytest.raises(ExportError, match=rf"/m' is being written by process {os.getpid()} on"):
+    with (
+        lock.locked(base / "m"),
+        pytest.raises(ExportError, match=rf"/m' is being written by process {os.getpid()} on"),
+    ):
         retire(base, "m", 1)
     retire(base, "m", 1)
 

@@ -76,7 +76,9 @@ def test_a_full_disk_leaves_no_half_line(three_lines: Path, monkeypatch: pytest.
         return write(file, line[:10])
 
     monkeypatch.setattr(os, "write", full)
-    with pytest.raises(ExportError, match=r"log\.jsonl' cannot be written: No space left.* It lacks what was just retired"):
+    with pytest.raises(
+        ExportError, match=r"log\.jsonl' cannot be written: No space left.* It lacks what was just retired"
+    ):
         log.append(three_lines.parent, "retired")
     assert three_lines.read_bytes() == before
 

@@ -1,10 +1,8 @@
 """`textclf label`: names for versions, which move while clients ask for them."""
 
-import shlex
-
 import click
 
-from textclf.cli.options import base_option
+from textclf.cli.options import base_option, way_back
 from textclf.store.labels import label, remove_label
 
 
@@ -37,4 +35,4 @@ def command(name: str, its: str, version: int | None, base: str, remove: bool, s
     before = "" if move.before is None else f", not {move.before} any more"
     click.echo(f"{its} points at version {version}{before}.")
     if its == "stable" and move.before is not None:
-        click.echo(f"Back: textclf rollback {shlex.quote(name)}")
+        click.echo(way_back(base, "rollback", name))

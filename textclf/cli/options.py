@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+import shlex
+
 import click
 
 config_argument = click.argument("config", type=click.Path(dir_okay=False))
@@ -12,6 +14,13 @@ set_option = click.option(
     help="Override a field of the config, e.g. training.epochs=5 or model=linear; can be repeated.",
 )
 
+BASE = "saved_models"
+
 base_option = click.option(
-    "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
+    "--base", default=BASE, show_default=True, type=click.Path(), help="Folder of the served models."
 )
+
+
+def way_back(base: str, *words: str) -> str:
+    """Return the line that says with which command a change is taken back."""
+    return "Back: " + shlex.join(["textclf", *words, *(["--base", base] if base != BASE else [])])
