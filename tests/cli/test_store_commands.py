@@ -29,7 +29,10 @@ def model(textclf: Command, tmp_path: Path) -> Path:
 
 
 def test_a_version_goes_live_and_back(textclf: Command, model: Path) -> None:
-    assert textclf("label", "m", "stable", "1").stdout == "stable points at version 1.\n"
+    assert textclf("label", "m", "stable", "1").stdout == (
+        "stable points at version 1.\n"
+        "So that labels can move, the server loads all 2 live versions; `textclf retire` unloads one.\n"
+    )
     moved = textclf("label", "m", "stable", "2").stdout
     assert moved == "stable points at version 2, not 1 any more.\nBack: textclf rollback m\n"
     assert textclf("label", "m", "stable", "2").stdout == "stable pointed at version 2 already.\n"

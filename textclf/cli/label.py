@@ -4,6 +4,7 @@ import click
 
 from textclf.cli.options import base_option, way_back
 from textclf.store.labels import label, remove_label
+from textclf.store.versions import find_model, versions
 
 
 @click.command(name="label")
@@ -34,5 +35,8 @@ def command(name: str, its: str, version: int | None, base: str, remove: bool, s
         return
     before = "" if move.before is None else f", not {move.before} any more"
     click.echo(f"{its} points at version {version}{before}.")
+    live = len(versions(find_model(base, name)))
+    if move.before is None and live > 1:
+        click.echo(f"So that labels can move, the server loads all {live} live versions; `textclf retire` unloads one.")
     if its == "stable" and move.before is not None:
         click.echo(way_back(base, "rollback", name))
