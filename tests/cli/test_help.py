@@ -27,6 +27,13 @@ OPTIONS = {
     ],
     "export": ["--name", "--base"],
     "verify": ["--json"],
+    "versions": ["--base", "--log", "--json"],
+    "label": ["--base", "--remove", "--served-from PATH"],
+    "rollback": ["--base"],
+    "retire": ["--base", "--force"],
+    "restore": ["--base"],
+    "backup": ["--base"],
+    "restore-from": ["--base"],
 }  # fmt: skip
 
 LINES = {
@@ -42,6 +49,13 @@ LINES = {
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
     "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],
+    "versions": ["A live version is one that a server sees", "the exit code is 1 if a line was changed or removed"],
+    "label": ["label [OPTIONS] NAME LABEL [VERSION]", "/v1/models/NAME/labels/LABEL", "such as /models in a container"],
+    "rollback": ["the version before, as the log has it", "A second call goes back one more"],
+    "retire": ["so that a server unloads it. Nothing is deleted."],
+    "restore": ["back under its number"],
+    "backup": ["TARGET appears when it is whole; nothing is overwritten."],
+    "restore-from": ["restore-from [OPTIONS] BACKUP", "if one is there with other files, nothing comes back"],
 }
 
 

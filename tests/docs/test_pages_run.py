@@ -25,6 +25,11 @@ PAGES: dict[str, list[str]] = {
     "docs/models.md": ["textclf init messages.csv"],
     "docs/training.md": ["textclf init messages.csv"],
     "docs/tuning.md": ["textclf init messages.csv"],
+    "docs/versions.md": [
+        "textclf init messages.csv",
+        "textclf train config.yaml",
+        *["textclf export runs/messages"] * 3,
+    ],
 }
 """The pages, and what their readers have typed before."""
 

@@ -18,7 +18,7 @@ from textclf.serving import export as export_module
 from textclf.serving.evaluate import own_test_split
 from textclf.serving.export import export
 from textclf.serving.release import check_floors, compare_with_live, live_version
-from textclf.store.labels import label
+from textclf.store.labels import set_label
 from textclf.store.log import read
 from textclf.store.versions import versions
 
@@ -92,7 +92,7 @@ def test_the_live_version_is_the_stable_one_or_the_newest(base: Path) -> None:
     assert live_version(base, "tiny") == 1
     shutil.copytree(base / "tiny/1", base / "tiny/2")
     assert live_version(base, "tiny") == 2
-    label(base, "tiny", "stable", 1)
+    set_label(base, "tiny", "stable", 1)
     assert live_version(base, "tiny") == 1
 
 

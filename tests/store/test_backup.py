@@ -14,7 +14,7 @@ from textclf.errors import ExportError
 from textclf.store import backup as backup_module
 from textclf.store import log
 from textclf.store.backup import backup, restore_from
-from textclf.store.labels import label, rollback
+from textclf.store.labels import rollback, set_label
 from textclf.store.lifecycle import restore, retire
 from textclf.store.models_config import MODELS_CONFIG, read_labels
 from textclf.store.versions import states
@@ -31,9 +31,9 @@ def content(folder: Path, leave_out: str = "") -> dict[str, bytes]:
 def model(base: Path, three: list[Path]) -> Path:
     """Versions 1 and 3 live, 2 retired, 4 sealed; labels that have moved."""
     del three
-    label(base, "m", "stable", 1)
-    label(base, "m", "stable", 3)
-    label(base, "m", "canary", 1)
+    set_label(base, "m", "stable", 1)
+    set_label(base, "m", "stable", 3)
+    set_label(base, "m", "canary", 1)
     retire(base, "m", 2)
     (base / "m/4.sealed").write_bytes(b"\x00secret")
     return base / "m"
@@ -64,7 +64,7 @@ def test_what_is_there_already_stays(model: Path, base: Path, tmp_path: Path, pu
     restore(base, "m", 2)
     retire(base, "m", 1, force=True)
     shutil.rmtree(model / "3")
-    label(base, "m", "stable", 2)
+    set_label(base, "m", "stable", 2)
     returned = restore_from(tmp_path / "backup", base)
     assert returned == ("m", [3], [1, 2, 4], {})  # canary's version is retired here, stable has moved
     assert states(model) == {1: "retired", 2: "live", 3: "live", 4: "sealed"}
@@ -117,7 +117,8 @@ def test_a_version_without_a_manifest_is_named(publish: Publish, base: Path, tmp
     assert restore_from(tmp_path / "backup", tmp_path / "new").new == [1, 2]
 
 
-def test_a_copy_that_differs_is_found(model: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("model")
+def test_a_copy_that_differs_is_found(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backup(base, "m", tmp_path / "good")
     copy = shutil.copy2
 

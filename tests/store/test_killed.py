@@ -1,4 +1,4 @@
-"""Killed before any of its steps on the disk, a change leaves a store that is whole: in a process of its own, at once."""
+"""Killed at once before any of its steps on the disk, a change leaves a store that is whole."""
 
 import itertools
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from textclf.store import log
 from textclf.store.backup import backup, restore_from
-from textclf.store.labels import label, remove_label, rollback
+from textclf.store.labels import remove_label, rollback, set_label
 from textclf.store.lifecycle import publish_version, restore, retire
 from textclf.store.models_config import read_labels
 from textclf.store.versions import states, versions
@@ -24,7 +24,7 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
     "retire with its label": lambda base: retire(base, "m", 2, force=True),
     "restore": lambda base: restore(base, "m", 4),
     "publish": lambda base: publish_version(base / "m/.unfinished-new", base / "m"),
-    "label": lambda base: label(base, "m", "stable", 1),
+    "label": lambda base: set_label(base, "m", "stable", 1),
     "remove label": lambda base: remove_label(base, "m", "stable"),
     "rollback": lambda base: rollback(base, "m"),
     "backup": lambda base: backup(base, "m", base.parent / "backup"),
@@ -64,12 +64,12 @@ def prepared(base: Path, publish: Publish) -> Path:
     """Versions 1 to 3 live, 4 retired; `stable` was on 3 and is on 2; a backup that has a fifth; one to publish."""
     for number in range(1, 6):
         publish(content=f"graph {number}")
-    label(base, "m", "old", 5)
+    set_label(base, "m", "old", 5)
     backup(base, "m", base.parent / "old")
     shutil.rmtree(base / "m/5")
     retire(base, "m", 4)
-    label(base, "m", "stable", 3)
-    label(base, "m", "stable", 2)
+    set_label(base, "m", "stable", 3)
+    set_label(base, "m", "stable", 2)
     shutil.copytree(base / "m/1", base / "m/.unfinished-new")
     return base.parent
 

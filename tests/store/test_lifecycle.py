@@ -11,7 +11,7 @@ import pytest
 
 from textclf.errors import ExportError
 from textclf.store import lock, log, models_config
-from textclf.store.labels import label
+from textclf.store.labels import set_label
 from textclf.store.lifecycle import publish_version, restore, retire
 from textclf.store.models_config import read_labels
 from textclf.store.versions import publish as rename_to_next
@@ -33,9 +33,9 @@ def test_a_version_goes_and_comes_back(base: Path) -> None:
 
 @pytest.mark.usefixtures("three")
 def test_what_is_needed_goes_by_force_alone(base: Path) -> None:
-    label(base, "m", "stable", 2)
-    label(base, "m", "canary", 2)
-    label(base, "m", "next", 3)
+    set_label(base, "m", "stable", 2)
+    set_label(base, "m", "canary", 2)
+    set_label(base, "m", "next", 3)
     with pytest.raises(ExportError, match=r"Version 2 of 'm' is labelled 'canary', 'stable'\. Move the label first"):
         retire(base, "m", 2)
     assert retire(base, "m", 2, force=True) == ["canary", "stable"]
@@ -72,7 +72,7 @@ def test_a_number_that_is_taken_stays_as_it_is(base: Path) -> None:
         restore(base, "m", 1)
     assert (base / "m/1").read_text(encoding="utf-8") == "a file"
     (base / "m/.retired/3").mkdir()
-    label(base, "m", "stable", 3)
+    set_label(base, "m", "stable", 3)
     with pytest.raises(ExportError, match=r"\.retired/3' is in the way"):
         retire(base, "m", 3, force=True)
     assert read_labels(base, "m") == {"stable": 3}
@@ -104,7 +104,7 @@ def test_four_at_once_wait_for_each_other(publish: Publish, base: Path) -> None:
         barrier.wait()
         try:
             found.append(publish_version(unfinished, base / name).relative_to(base).as_posix())
-            label(base, name, f"l{number}", 1)
+            set_label(base, name, f"l{number}", 1)
         except BaseException as error:
             found.append(error)
 
@@ -131,6 +131,16 @@ def test_who_waits_too_long_is_told_for_whom(publish: Publish, base: Path, monke
     retire(base, "m", 1)
 
 
+def test_a_folder_that_only_others_may_write(publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    publish(), publish()
+    monkeypatch.setattr(lock, "DirectoryLock", refuse)
+    with pytest.raises(ExportError, match=r"saved_models' cannot be written: Permission denied\."):
+        retire(base, "m", 1)
+
+
 @pytest.mark.usefixtures("three")
 def test_a_file_system_that_refuses_is_an_export_error(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
@@ -141,4 +151,4 @@ def test_a_file_system_that_refuses_is_an_export_error(base: Path, monkeypatch: 
         retire(base, "m", 2)
     monkeypatch.setattr(models_config, "replacing", refuse)
     with pytest.raises(ExportError, match=r"models\.config' cannot be written: Permission denied\. It stays as it was"):
-        label(base, "m", "stable", 2)
+        set_label(base, "m", "stable", 2)

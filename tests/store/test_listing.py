@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from textclf.store.labels import label
+from textclf.store.labels import set_label
 from textclf.store.lifecycle import retire
 from textclf.store.listing import records, table
 from textclf.store.log import LOG_FILE
@@ -18,8 +18,8 @@ Publish = Callable[..., Path]
 
 @pytest.mark.usefixtures("three")
 def test_what_is_known_of_each_version(base: Path) -> None:
-    label(base, "m", "stable", 2)
-    label(base, "m", "canary", 2)
+    set_label(base, "m", "stable", 2)
+    set_label(base, "m", "canary", 2)
     retire(base, "m", 1)
     (base / "m/5.sealed").write_bytes(b"12345")
     first, second, third, fifth = records(base, "m")

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from textclf.errors import ExportError
-from textclf.store.labels import label, remove_label
+from textclf.store.labels import remove_label, set_label
 from textclf.store.lifecycle import retire
 from textclf.store.models_config import MODELS_CONFIG, read_labels, refresh
 
@@ -42,8 +42,8 @@ def test_a_first_version_writes_an_entry_with_the_default_policy(publish: Publis
 
 @pytest.mark.usefixtures("three")
 def test_a_model_with_labels_has_all_live_versions_loaded(base: Path) -> None:
-    label(base, "m", "stable", 2)
-    label(base, "m", "canary", 3)
+    set_label(base, "m", "stable", 2)
+    set_label(base, "m", "canary", 3)
     assert read_labels(base, "m") == dict(entry(base).version_labels) == {"canary": 3, "stable": 2}
     assert policy(base) == "all"
     remove_label(base, "m", "stable")
@@ -55,7 +55,7 @@ def test_a_model_with_labels_has_all_live_versions_loaded(base: Path) -> None:
 def test_what_others_wrote_stays(publish: Publish, base: Path) -> None:
     (base / MODELS_CONFIG).write_text(OTHERS, encoding="utf-8")
     publish()
-    label(base, "m", "stable", 1)
+    set_label(base, "m", "stable", 1)
     text = (base / MODELS_CONFIG).read_text(encoding="utf-8")
     assert text.startswith("# Ours: do not touch.\n# Really.\nmodel_config_list {\n")
     assert entry(base, "other") == text_format.Parse(OTHERS, ModelServerConfig()).model_config_list.config[0]
@@ -78,11 +78,11 @@ def test_fields_set_by_hand_stay(base: Path) -> None:
     config = ModelServerConfig()
     config.model_config_list.config.append(by_hand)
     (base / MODELS_CONFIG).write_text(text_format.MessageToString(config), encoding="utf-8")
-    label(base, "m", "stable", 2)
+    set_label(base, "m", "stable", 2)
     by_hand.version_labels["stable"] = 2
     by_hand.model_version_policy.all.SetInParent()
     assert entry(base) == by_hand
-    label(base, "m", "stable", 2, served_from="/models/")
+    set_label(base, "m", "stable", 2, served_from="/models/")
     assert entry(base).base_path == "/models/m"
 
 
@@ -94,7 +94,7 @@ def with_policy(base: Path, text: str) -> None:
 @pytest.mark.usefixtures("three")
 def test_a_list_of_versions_set_by_hand_gets_what_labels_need_and_loses_what_is_gone(base: Path) -> None:
     with_policy(base, "specific { versions: 1 versions: 9 }")
-    label(base, "m", "stable", 3)
+    set_label(base, "m", "stable", 3)
     assert list(entry(base).model_version_policy.specific.versions) == [1, 3]
     retire(base, "m", 1)
     assert list(entry(base).model_version_policy.specific.versions) == [3]
@@ -114,8 +114,8 @@ def test_a_policy_set_by_hand_stays_while_there_are_no_labels(base: Path, text: 
 
 @pytest.mark.usefixtures("three")
 def test_a_label_of_a_version_that_somebody_deleted_goes_with_the_next_refresh(base: Path) -> None:
-    label(base, "m", "stable", 2)
-    label(base, "m", "canary", 3)
+    set_label(base, "m", "stable", 2)
+    set_label(base, "m", "canary", 3)
     (base / "m/2").rename(base / "gone")
     assert refresh(base, "m") == ["stable"]
     assert read_labels(base, "m") == {"canary": 3}
@@ -133,7 +133,7 @@ def test_a_label_of_a_version_that_somebody_deleted_goes_with_the_next_refresh(b
 )
 def test_a_file_that_cannot_be_read_is_not_touched(base: Path, publish: Publish, text: str, said: str) -> None:
     (base / MODELS_CONFIG).write_text(text, encoding="latin-1")
-    for change in (lambda: label(base, "m", "stable", 2), lambda: retire(base, "m", 2), publish):
+    for change in (lambda: set_label(base, "m", "stable", 2), lambda: retire(base, "m", 2), publish):
         with pytest.raises(ExportError, match=rf"models\.config' {said}"):
             change()
     assert (base / MODELS_CONFIG).read_text(encoding="latin-1") == text
@@ -143,6 +143,6 @@ def test_a_file_that_cannot_be_read_is_not_touched(base: Path, publish: Publish,
 @pytest.mark.usefixtures("three")
 def test_where_the_server_sees_the_models_is_absolute(base: Path) -> None:
     with pytest.raises(ExportError, match="as an absolute path, got 'models'"):
-        label(base, "m", "stable", 2, served_from="models")
-    label(base, "m", "stable", 2, served_from="gs://bucket/models")
+        set_label(base, "m", "stable", 2, served_from="models")
+    set_label(base, "m", "stable", 2, served_from="gs://bucket/models")
     assert entry(base).base_path == "gs://bucket/models/m"

@@ -12,7 +12,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from textclf.errors import ExportError
 from textclf.store import log
-from textclf.store.labels import label, remove_label, rollback
+from textclf.store.labels import remove_label, rollback, set_label
 from textclf.store.lifecycle import publish_version, restore, retire
 from textclf.store.models_config import MODELS_CONFIG, read_labels
 from textclf.store.versions import states, versions
@@ -54,12 +54,12 @@ class Store(RuleBasedStateMachine):
     @rule(its=labels, version=numbers)
     def label(self, its: str, version: int) -> None:
         if self.states.get(version) == "live":
-            label(self.base, "m", its, version)
+            set_label(self.base, "m", its, version)
             assert read_labels(self.base, "m")[its] == version
             if its == "stable" and self.history[-1:] != [version]:
                 self.history.append(version)
         else:
-            self.refused(lambda: label(self.base, "m", its, version))
+            self.refused(lambda: set_label(self.base, "m", its, version))
 
     @rule(its=labels)
     def remove_label(self, its: str) -> None:

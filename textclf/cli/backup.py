@@ -1,10 +1,8 @@
 """`textclf backup`: a served model in another place."""
 
-import shlex
-
 import click
 
-from textclf.cli.options import base_option
+from textclf.cli.options import base_option, way_back
 from textclf.store.backup import backup
 
 
@@ -23,4 +21,4 @@ def command(name: str, target: str, base: str) -> None:
     click.echo(f"Copied {len(states)} versions ({counts}), {done.size / 1e6:,.1f} MB, to {target}")
     for version in done.unverified:
         click.echo(f"Version {version} has no manifest: it was copied as it is, whether or not it is whole.", err=True)
-    click.echo(f"Back: textclf restore-from {shlex.quote(target)}")
+    click.echo(way_back(base, "restore-from", target))

@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+import shlex
+
 import click
 
 config_argument = click.argument("config", type=click.Path(dir_okay=False))
@@ -12,8 +14,10 @@ set_option = click.option(
     help="Override a field of the config, e.g. training.epochs=5 or model=linear; can be repeated.",
 )
 
+BASE = "saved_models"
+
 base_option = click.option(
-    "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
+    "--base", default=BASE, show_default=True, type=click.Path(), help="Folder of the served models."
 )
 
 served_from_option = click.option(
@@ -21,3 +25,8 @@ served_from_option = click.option(
     metavar="PATH",
     help="Where the server sees the models' folder, if that is not where it is here, such as /models in a container.",
 )
+
+
+def way_back(base: str, *words: str) -> str:
+    """Return the line that says with which command a change is taken back."""
+    return "Back: " + shlex.join(["textclf", *words, *(["--base", base] if base != BASE else [])])

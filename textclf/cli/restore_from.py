@@ -17,8 +17,8 @@ def command(source: str, base: str) -> None:
     """
     done = restore_from(source, base)
     click.echo(f"Restored {_named(done.new)} of '{done.name}'; already there: {_named(done.same)}.")
-    for its, version in done.labels.items():
-        click.echo(f"{its} points at version {version}.")
+    for label, version in done.labels.items():
+        click.echo(f"{label} points at version {version}.")
 
 
 def _named(versions: list[int]) -> str:

@@ -1,10 +1,8 @@
 """`textclf retire`: a version out of the server's sight, and kept."""
 
-import shlex
-
 import click
 
-from textclf.cli.options import base_option
+from textclf.cli.options import base_option, way_back
 from textclf.errors import listing
 from textclf.store.lifecycle import retire
 
@@ -18,4 +16,4 @@ def command(name: str, version: int, base: str, force: bool) -> None:
     """Move VERSION of the model NAME to BASE/NAME/.retired, so that a server unloads it. Nothing is deleted."""
     gone = retire(base, name, version, force)
     click.echo(f"Retired version {version}." + (f" Its labels are gone: {listing(gone)}." if gone else ""))
-    click.echo(f"Back: textclf restore {shlex.quote(name)} {version}")
+    click.echo(way_back(base, "restore", name, str(version)))

@@ -27,13 +27,13 @@ class Move(NamedTuple):
     after: int
 
 
-def label(base: str | Path, name: str, its: str, version: int, served_from: str | None = None) -> Move:
+def set_label(base: str | Path, name: str, label: str, version: int, served_from: str | None = None) -> Move:
     """Let a label point at a live version.
 
     Args:
         base: Folder of the served models.
         name: The model.
-        its: The label.
+        label: The label.
         version: The version.
         served_from: Where the server sees `base`, if it is not where we do; see `models_config.refresh`.
 
@@ -45,19 +45,19 @@ def label(base: str | Path, name: str, its: str, version: int, served_from: str 
             one, or models.config cannot be read or written.
     """
     model_path = find_model(base, name)
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", its):
-        raise ExportError(f"Expected a label of letters (A to Z), digits and '_', the first a letter, got '{its}'.")
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", label):
+        raise ExportError(f"Expected a label of letters (A to Z), digits and '_', the first a letter, got '{label}'.")
     with locked(model_path):
         _check_served(model_path, version)
         labels = read_labels(base, name)
-        before = labels.get(its)
-        write_labels(base, name, labels | {its: version}, versions(model_path), served_from)
+        before = labels.get(label)
+        write_labels(base, name, labels | {label: version}, versions(model_path), served_from)
         if before != version:
-            log.append(model_path, LABELLED, label=its, version=version, from_version=before)
+            log.append(model_path, LABELLED, label=label, version=version, from_version=before)
     return Move(before, version)
 
 
-def remove_label(base: str | Path, name: str, its: str) -> int:
+def remove_label(base: str | Path, name: str, label: str) -> int:
     """Take a label away, and return the version that it pointed at.
 
     Raises:
@@ -66,10 +66,10 @@ def remove_label(base: str | Path, name: str, its: str) -> int:
     model_path = find_model(base, name)
     with locked(model_path):
         labels = read_labels(base, name)
-        version = _version_of(its, labels, name)
-        del labels[its]
+        version = _version_of(label, labels, name)
+        del labels[label]
         write_labels(base, name, labels, versions(model_path))
-        log.append(model_path, UNLABELLED, label=its, from_version=version)
+        log.append(model_path, UNLABELLED, label=label, from_version=version)
     return version
 
 
@@ -106,14 +106,14 @@ def _check_served(model_path: Path, version: int) -> None:
         raise ExportError(f"Version {version} of '{model_path.name}' is damaged: {found[0]}. No server loads it.")
 
 
-def _version_of(its: str, labels: dict[str, int], name: str) -> int:
-    if its in labels:
-        return labels[its]
-    there = f"It has {listing(labels)}.{did_you_mean(its, labels)}" if labels else "It has none."
-    raise ExportError(f"'{name}' has no label '{its}'. {there} Set one with: textclf label {name} {its} VERSION")
+def _version_of(label: str, labels: dict[str, int], name: str) -> int:
+    if label in labels:
+        return labels[label]
+    there = f"It has {listing(labels)}.{did_you_mean(label, labels)}" if labels else "It has none."
+    raise ExportError(f"'{name}' has no label '{label}'. {there} Set one with: textclf label {name} {label} VERSION")
 
 
-def _before(model_path: Path, its: str, now: int) -> int | None:
+def _before(model_path: Path, label: str, now: int) -> int | None:
     """Return where a label pointed before it was put where it points now; None if the log does not say.
 
     Each line that moves the label puts a version on a pile, and a rollback takes them off, down to where it went. The
@@ -121,7 +121,7 @@ def _before(model_path: Path, its: str, now: int) -> int | None:
     """
     pile: list[int] = []
     for line in log.read(model_path):
-        if line.facts.get("label") != its or line.facts.get("action") not in (LABELLED, ROLLED_BACK):
+        if line.facts.get("label") != label or line.facts.get("action") not in (LABELLED, ROLLED_BACK):
             continue
         version = line.facts.get("version")
         if line.facts["action"] == ROLLED_BACK:

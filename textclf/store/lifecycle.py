@@ -13,7 +13,7 @@ from textclf.store import versions as numbered
 from textclf.store.lock import locked
 from textclf.store.versions import RETIRED, find_model, find_version, versions
 
-PUBLISHED, RETIRED_ACTION, RESTORED = "published", "retired", "restored"
+PUBLISHED = "published"
 
 
 def publish_version(unfinished: Path, model_path: Path, served_from: str | None = None, **facts: Any) -> Path:
@@ -68,7 +68,7 @@ def retire(base: str | Path, name: str, version: int, force: bool = False) -> li
         target = _free(model_path / RETIRED / str(version), source)
         models_config.write_labels(base, name, labels, others)
         _rename(source, target)
-        log.append(model_path, RETIRED_ACTION, version=version, **({"labels_gone": its} if its else {}))
+        log.append(model_path, "retired", version=version, **({"labels_gone": its} if its else {}))
     return its
 
 
@@ -85,7 +85,7 @@ def restore(base: str | Path, name: str, version: int) -> Path:
         target = _free(model_path / str(version), source)
         _rename(source, target)
         models_config.refresh(base, name)
-        log.append(model_path, RESTORED, version=version)
+        log.append(model_path, "restored", version=version)
     return target
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from textclf.store import log
 from textclf.store.condition import damage
+from textclf.store.lifecycle import PUBLISHED
 from textclf.store.models_config import read_labels
 from textclf.store.versions import RETIRED, SEALED, find_model, states
 from textclf.terminal import aligned
@@ -58,10 +59,10 @@ def records(base: str | Path, name: str) -> list[Record]:
     published = {
         line.facts.get("version"): line.facts["time"]
         for line in log.read(model_path)
-        if line.facts.get("action") == "published" and isinstance(line.facts.get("time"), str)
+        if line.facts.get("action") == PUBLISHED and isinstance(line.facts.get("time"), str)
     }
     return [
-        _record(model_path, version, state, [its for its, where in labels.items() if where == version], published)
+        _record(model_path, version, state, [label for label, where in labels.items() if where == version], published)
         for version, state in states(model_path).items()
     ]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from textclf.errors import ExportError, RunError
+from textclf.errors import ExportError, RunError, refusal
 from textclf.runs.lock import DirectoryLock
 
 PATIENCE = 30.0
@@ -17,7 +17,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a folder, or of whatever would be called so.
 
     Raises:
-        ExportError: Somebody else still has it after `PATIENCE`.
+        ExportError: Somebody else still has it after `PATIENCE`, or the file system lets nobody lock there.
     """
     lock = _wait_for(path.resolve())
     try:
@@ -31,6 +31,8 @@ def _wait_for(path: Path) -> DirectoryLock:
     while True:
         try:
             return DirectoryLock(path)
+        except OSError as error:
+            raise ExportError(f"'{path.parent}' cannot be written: {refusal(error)}.") from None
         except RunError as error:
             if time.monotonic() > end:
                 by = str(error).rpartition(". ")[0]
