@@ -19,13 +19,17 @@ OPTIONS = {
     "check": ["--set KEY=VALUE", "--json"],
     "train": ["--set KEY=VALUE", "--run", "--force", "--resume [auto|must|never]", "--quiet"],
     "tune": ["--set KEY=VALUE", "--metric", "--trials", "--minutes", "--search FIELD=DOMAIN", "--run", "--quiet"],
-    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
+    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json", "--key", "--trusted-key FILE"],
     "predict": [
         "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
         "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
-        "--force",
+        "--force", "--key", "--trusted-key FILE",
     ],
     "export": ["--name", "--base"],
+    "keys": [],
+    "sign": ["--key", "--base"],
+    "seal": ["--key", "--remove", "--base"],
+    "unseal": ["--key", "--to", "--base"],
 }  # fmt: skip
 
 LINES = {
@@ -40,6 +44,10 @@ LINES = {
         "in the training data's own format",
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
+    "keys": ["a pair that signs versions, or a secret that seals them"],
+    "sign": ["a version's folder (saved_models/NAME/VERSION), or NAME or NAME/VERSION under BASE"],
+    "seal": ["BASE/NAME/VERSION.sealed, which servers do not load", "read back and compared"],
+    "unseal": ["a folder that servers load. The sealed file stays."],
 }
 
 

@@ -4,15 +4,14 @@ import shlex
 
 import click
 
+from textclf.cli.options import base_option
 from textclf.startup import import_tensorflow
 
 
 @click.command(name="export")
 @click.argument("run", type=click.Path(file_okay=False))
 @click.option("--name", help="Name of the served model; the config's name if not given.")
-@click.option(
-    "--base", default="saved_models", show_default=True, type=click.Path(), help="Folder of the served models."
-)
+@base_option
 def command(run: str, name: str | None, base: str) -> None:
     """Write the run directory RUN as the next free version under BASE/NAME. Nothing is overwritten."""
     import_tensorflow()

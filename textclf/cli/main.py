@@ -16,6 +16,10 @@ COMMANDS = {
     "evaluate": "Score a run or an export on labelled data.",
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",
+    "keys": "Make keys that sign versions, or that seal them.",
+    "sign": "Sign a version, so that it can be told from an altered one.",
+    "seal": "Encrypt a version at rest.",
+    "unseal": "Decrypt a sealed version.",
 }
 
 

@@ -3,6 +3,9 @@
 import itertools
 from pathlib import Path
 
+SEALED = ".sealed"
+"""What the name of a version ends in that is encrypted, as a file in the place of its folder."""
+
 
 def versions(model_path: str | Path) -> list[int]:
     """Return the versions of a served model in ascending order; empty if there is none.
@@ -18,6 +21,15 @@ def versions(model_path: str | Path) -> list[int]:
     return sorted(number for number in numbers if number is not None)
 
 
+def sealed_versions(model_path: str | Path) -> list[int]:
+    """Return the versions of a served model that are there encrypted, in ascending order; empty if there is none."""
+    path = Path(model_path)
+    if not path.is_dir():
+        return []
+    names = (entry.name.removesuffix(SEALED) for entry in path.glob(f"*{SEALED}") if entry.is_file())
+    return sorted(number for number in map(version_number, names) if number is not None)
+
+
 def version_number(name: str) -> int | None:
     """Return the version that a folder of this name holds; None if it is no version's name.
 
@@ -30,7 +42,8 @@ def version_number(name: str) -> int | None:
 
 def publish(unfinished: Path, model_path: Path) -> Path:
     """Rename to the next free version; if another export takes it first, to the one after."""
-    taken = (int(entry.name) for entry in model_path.iterdir() if entry.name.isdecimal())
+    names = (entry.name.removesuffix(SEALED) for entry in model_path.iterdir())
+    taken = (int(name) for name in names if name.isdecimal())
     for number in itertools.count(max(taken, default=0) + 1):
         target = model_path / str(number)
         try:
