@@ -46,9 +46,13 @@ def ask_passphrase(confirm: bool = False) -> str:
     """
     passphrase = os.environ.get(PASSPHRASE)
     if passphrase is None:
-        if not sys.stdin.isatty():
+        if not _is_terminal():
             raise ExportError(f"The private key wants a passphrase, and there is no terminal. Set {PASSPHRASE}.")
         passphrase = str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True))
     if not passphrase:
         raise ExportError("The passphrase is empty. For a key without one, leave --passphrase out.")
     return passphrase
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
