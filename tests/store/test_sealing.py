@@ -243,7 +243,9 @@ def test_what_is_altered_is_neither_sealed_nor_unsealed(version: Path, tmp_path:
     with pytest.raises(ExportError, match=r"tiny/3' is damaged: saved_model\.pb was altered\."):
         seal(version, KEY)
     assert [path.name for path in version.parent.iterdir()] == ["3"]
-    with pytest.raises(ExportError, match=r"tiny/4' holds no saved_model\.pb, so it is no version"):
+    with pytest.raises(
+        ExportError, match=r"tiny/4' holds no saved_model\.pb, so it is no version\. Versions there: '3'\."
+    ):
         seal(version.with_name("4"), KEY)
     write_archive(tmp_path / "3.sealed", member("saved_model.pb"), member("assets.extra/manifest.json", size=2))
     with pytest.raises(ExportError, match=r"3\.sealed' is damaged: assets\.extra/manifest\.json cannot be read"):

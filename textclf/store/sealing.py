@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from textclf.errors import ExportError, refusal
+from textclf.errors import ExportError, listing, refusal
 from textclf.savedmodel.manifest import MANIFEST, check_manifest
 from textclf.store.cipher import Decrypter, Encrypter
 from textclf.store.contents import File, entries, folder_files
-from textclf.store.versions import SEALED
+from textclf.store.versions import SEALED, versions
 from textclf.writing import UNFINISHED, missing_folders, remove_empty, replacing
 
 _BLOCK = 1 << 20
@@ -122,7 +122,9 @@ def sealed_files(sealed: Path, key: bytes) -> Iterator[File]:
 def _check(directory: Path, what: str | None = None) -> None:
     """Refuse a folder that is no version, or is not as its manifest says if it has one."""
     if not (directory / "saved_model.pb").is_file():
-        raise ExportError(f"'{what or directory}' holds no saved_model.pb, so it is no version.")
+        found = listing(map(str, versions(directory.parent)))
+        hint = f" Versions there: {found}." if found else ""
+        raise ExportError(f"'{what or directory}' holds no saved_model.pb, so it is no version.{hint}")
     problems = check_manifest(directory) if (directory / MANIFEST).exists() else []
     if problems:
         raise ExportError(f"'{what or directory}' is damaged: {problems[0]}.")
