@@ -42,6 +42,7 @@ setup(
     ],
     extras_require={
         "parquet": ["pyarrow>=17"],
+        "secure": ["cryptography>=42"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
         "tune": ["optuna>=4,<6"],

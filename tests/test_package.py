@@ -28,7 +28,13 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    "program", ["import textclf", "from textclf.cli.main import main", "import textclf.evaluation"]
+    "program",
+    [
+        "import textclf",
+        "from textclf.cli.main import main",
+        "import textclf.evaluation",
+        "import textclf.store.sealing, textclf.store.signing, textclf.store.trust",
+    ],
 )
 def test_the_import_is_light(program: str, tmp_path: Path) -> None:
     heavy = "{'tensorflow', 'keras', 'sklearn', 'matplotlib', 'scipy', 'pyarrow'}"

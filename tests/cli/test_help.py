@@ -19,11 +19,11 @@ OPTIONS = {
     "check": ["--set KEY=VALUE", "--json"],
     "train": ["--set KEY=VALUE", "--run", "--force", "--resume [auto|must|never]", "--quiet"],
     "tune": ["--set KEY=VALUE", "--metric", "--trials", "--minutes", "--search FIELD=DOMAIN", "--run", "--quiet"],
-    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
+    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json", "--key", "--trusted-key FILE"],
     "predict": [
         "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
         "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
-        "--force",
+        "--force", "--key", "--trusted-key FILE",
     ],
     "export": ["--name", "--base"],
     "verify": ["--json"],
@@ -34,6 +34,10 @@ OPTIONS = {
     "restore": ["--base"],
     "backup": ["--base"],
     "restore-from": ["--base"],
+    "keys": [],
+    "sign": ["--key", "--base"],
+    "seal": ["--key", "--remove", "--base"],
+    "unseal": ["--key", "--to", "--base"],
 }  # fmt: skip
 
 LINES = {
@@ -56,6 +60,10 @@ LINES = {
     "restore": ["back under its number"],
     "backup": ["TARGET appears when it is whole; nothing is overwritten."],
     "restore-from": ["restore-from [OPTIONS] BACKUP", "if one is there with other files, nothing comes back"],
+    "keys": ["a pair that signs versions, or a secret that seals them"],
+    "sign": ["a version's folder (saved_models/NAME/VERSION), or NAME or NAME/VERSION under BASE"],
+    "seal": ["BASE/NAME/VERSION.sealed, which servers do not load", "read back and compared"],
+    "unseal": ["a folder that servers load. The sealed file stays."],
 }
 
 

@@ -24,6 +24,10 @@ COMMANDS = {
     "restore": "Bring a retired version back.",
     "backup": "Copy a served model with all its versions to a folder.",
     "restore-from": "Bring back what a backup holds.",
+    "keys": "Make keys that sign versions, or that seal them.",
+    "sign": "Sign a version, so that it can be told from an altered one.",
+    "seal": "Encrypt a version at rest.",
+    "unseal": "Decrypt a sealed version.",
 }
 
 

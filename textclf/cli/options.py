@@ -26,6 +26,27 @@ served_from_option = click.option(
     help="Where the server sees the models' folder, if that is not where it is here, such as /models in a container.",
 )
 
+encryption_key_option = click.option(
+    "--key",
+    "key_file",
+    required=True,
+    type=click.Path(),
+    help="File of the encryption key, as `textclf keys new --encryption` wrote.",
+)
+
+opening_key_option = click.option(
+    "--key", "key_file", type=click.Path(), help="File of the encryption key that opens a sealed version."
+)
+
+trusted_key_option = click.option(
+    "--trusted-key",
+    "trusted_keys",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(),
+    help="Load only what the holder of this public key has signed; repeated, what one of several has.",
+)
+
 
 def way_back(base: str, *words: str) -> str:
     """Return the line that says with which command a change is taken back."""

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import click
 
+from textclf.cli.options import opening_key_option, trusted_key_option
 from textclf.cli.output import opened
 from textclf.config import DataConfig
 from textclf.errors import DataError, RunError
@@ -17,7 +18,7 @@ from textclf.startup import import_tensorflow
 
 
 @click.command(name="predict")
-@click.argument("model", type=click.Path(file_okay=False))
+@click.argument("model", type=click.Path())
 @click.argument("texts", nargs=-1)
 @click.option(
     "--file", "source", help="File to read: plain lines, CSV, TSV, JSON lines or Parquet; - is standard input."
@@ -51,6 +52,8 @@ from textclf.startup import import_tensorflow
 @click.option("--all-scores", is_flag=True, help="Write every label's score, not only the best one's.")
 @click.option("--out", default="-", show_default=True, help="File to write; - is standard output.")
 @click.option("--force", is_flag=True, help="Replace --out if it is there.")
+@opening_key_option
+@trusted_key_option
 def command(
     model: str,
     texts: tuple[str, ...],
@@ -65,6 +68,8 @@ def command(
     all_scores: bool,
     out: str,
     force: bool,
+    key_file: str | None,
+    trusted_keys: tuple[str, ...],
 ) -> None:
     """Classify TEXTS, or a file of any size, or standard input, with the exported MODEL (saved_models/NAME[/VERSION]).
 
@@ -80,7 +85,7 @@ def command(
     import_tensorflow()
     from textclf.serving.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, key=key_file, trusted_keys=trusted_keys or None)
     undecodable = _Undecodable()
     stream: Iterable[str] = texts
     if not texts:

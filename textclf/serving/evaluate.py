@@ -16,7 +16,7 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.serving.classifier import Classifier, load
-from textclf.store.versions import versions
+from textclf.store.versions import SEALED, sealed_versions, versions
 from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,8 @@ def _check_overrides(overrides: Sequence[str], source: str | None) -> None:
 def _load(path: Path) -> Run | Classifier:
     if is_run(path):
         return Run.load(path)
-    if not (path / "saved_model.pb").is_file() and not versions(path):
+    is_version = (path / "saved_model.pb").is_file() or path.name.endswith(SEALED)
+    if not is_version and not versions(path) and not sealed_versions(path):
         raise ExportError(
             f"No run or export at '{path}'. `textclf train` makes a run under runs/, `textclf export RUN` an export "
             f"under saved_models/.{way_back(path)}"

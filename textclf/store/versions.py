@@ -34,12 +34,12 @@ def version_number(name: str) -> int | None:
     return int(name) if name.isdecimal() and name == str(int(name)) else None
 
 
-def retired(model_path: str | Path) -> list[int]:
+def retired_versions(model_path: str | Path) -> list[int]:
     """Return the versions that were taken from the server's sight, in ascending order."""
     return versions(Path(model_path) / RETIRED)
 
 
-def sealed(model_path: str | Path) -> list[int]:
+def sealed_versions(model_path: str | Path) -> list[int]:
     """Return the versions that are there as an encrypted file, in ascending order."""
     names = (path.name.removesuffix(SEALED) for path in Path(model_path).glob(f"*{SEALED}") if path.is_file())
     return sorted(number for number in map(version_number, names) if number is not None)
@@ -106,8 +106,8 @@ def states(model_path: Path) -> dict[int, str]:
 
     Of one that stands there in two states, because a kill came between them, the one that a server sees counts.
     """
-    found = dict.fromkeys(sealed(model_path), "sealed")
-    found |= dict.fromkeys(retired(model_path), "retired")
+    found = dict.fromkeys(sealed_versions(model_path), "sealed")
+    found |= dict.fromkeys(retired_versions(model_path), "retired")
     found |= dict.fromkeys(versions(model_path), "live")
     return dict(sorted(found.items()))
 
@@ -116,4 +116,4 @@ def _taken(model_path: Path) -> list[int]:
     """Return the numbers that are taken for ever: by whatever a server takes for one, and by what the log says."""
     there = [int(entry.name) for entry in model_path.iterdir() if entry.name.isdecimal()]
     logged = [line.facts["version"] for line in log.read(model_path) if isinstance(line.facts.get("version"), int)]
-    return [*there, *retired(model_path), *sealed(model_path), *logged]
+    return [*there, *retired_versions(model_path), *sealed_versions(model_path), *logged]
