@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Protocol
 
 FOLDER = "assets.extra"
 MANIFEST, SIGNATURE = f"{FOLDER}/manifest.json", f"{FOLDER}/manifest.sig"
@@ -50,8 +50,16 @@ def differences(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> list
     return missing + more + altered
 
 
-def entry_of(file: IO[bytes]) -> dict[str, str | int]:
-    """Return a manifest's entry for a file that is open for reading."""
+class Readable(Protocol):
+    """What can be read in blocks, as a file can."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most so many; none at the end."""
+        ...
+
+
+def entry_of(file: Readable) -> dict[str, str | int]:
+    """Return a manifest's entry for a file, read to its end."""
     digest, size = hashlib.sha256(), 0
     while block := file.read(_BLOCK):
         digest.update(block)
