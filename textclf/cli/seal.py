@@ -16,8 +16,7 @@ from textclf.cli.options import base_option, encryption_key_option
 def command(name: str, version: int, key_file: str, remove: bool, base: str) -> None:
     """Encrypt VERSION of NAME into the file BASE/NAME/VERSION.sealed, which servers do not load."""
     from textclf.store.keys import read_encryption_key
-    from textclf.store.sealing import seal
+    from textclf.store.secured import seal_live
 
-    folder = Path(base) / name / str(version)
-    sealed = seal(folder, read_encryption_key(key_file), remove=remove)
-    click.echo(f"Sealed {sealed}" + (f" and removed {folder}" if remove else ""))
+    sealed = seal_live(base, name, version, read_encryption_key(key_file), remove=remove)
+    click.echo(f"Sealed {sealed}" + (f" and removed {Path(base) / name / str(version)}" if remove else ""))

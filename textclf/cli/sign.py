@@ -20,11 +20,11 @@ def command(model: str, key_file: str, base: str) -> None:
     Of a model without a version it is the newest. The signature goes into assets.extra/manifest.sig.
     """
     from textclf.store.keys import read_signing_key
-    from textclf.store.signing import sign_version
+    from textclf.store.secured import sign
     from textclf.store.versions import versions
 
     path = Path(model) if Path(model).is_dir() else Path(base) / model
     found = versions(path)
     version = path / str(found[-1]) if found else path
-    fingerprint = sign_version(version, read_signing_key(key_file, ask_passphrase))
+    fingerprint = sign(version, read_signing_key(key_file, ask_passphrase))
     click.echo(f"Signed {version} with the key {fingerprint}")

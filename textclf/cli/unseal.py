@@ -17,7 +17,12 @@ def command(name: str, version: int, key_file: str, to: str | None, base: str) -
     """Decrypt BASE/NAME/VERSION.sealed into a folder that servers load. The sealed file stays."""
     from textclf.store.keys import read_encryption_key
     from textclf.store.sealing import unseal
+    from textclf.store.secured import unseal_live
     from textclf.store.versions import SEALED
 
-    folder = unseal(Path(base) / name / f"{version}{SEALED}", read_encryption_key(key_file), to)
+    key = read_encryption_key(key_file)
+    if to is None:
+        folder = unseal_live(base, name, version, key)
+    else:
+        folder = unseal(Path(base) / name / f"{version}{SEALED}", key, to)
     click.echo(f"Unsealed {folder}")

@@ -128,7 +128,7 @@ def _check(directory: Path, what: str | None = None) -> None:
         raise ExportError(f"'{what or directory}' holds no saved_model.pb, so it is no version.{hint}")
     problems = check_manifest(directory) if (directory / MANIFEST_FILE).exists() else []
     if problems:
-        raise ExportError(f"'{what or directory}' is damaged: {problems[0]}.")
+        raise ExportError(f"'{what or directory}' is damaged: {problems[0]}")
 
 
 def _write(file: Any, directory: Path, key: bytes) -> None:

@@ -121,6 +121,6 @@ def _parsed(what: str, content: bytes) -> tuple[bytes, bytes]:
 
 def _said(problems: Iterable[str], most: int = 3) -> str:
     """Return problems for a message, cut after a few."""
-    every = list(problems)
+    every = [problem.removesuffix(".") for problem in problems]
     more = f", and {len(every) - most} more" if len(every) > most else ""
     return "; ".join(every[:most]) + more
