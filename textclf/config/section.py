@@ -44,6 +44,8 @@ class ModelOptions(Section):
 
     length_fields: ClassVar[str] = "text.max_tokens"
     """The fields that say what becomes of a long text, as a message names them."""
+    least_of_pairs: ClassVar[int] = 3
+    """Tokens of the shortest pair that says anything: one of each text, and those around and between them."""
 
     name: str
     """The model."""
@@ -59,6 +61,11 @@ class ModelOptions(Section):
 
         That is one with which shapes in the graph follow from the texts, and not from the batch's shape alone.
         """
+        return None
+
+    @property
+    def not_of_pairs(self) -> str | None:
+        """The option, as `model.field=value`, with which the model cannot read pairs of texts, or None."""
         return None
 
     def idle(self) -> set[str]:
