@@ -136,7 +136,7 @@ def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
     def make(*overrides: str) -> Prepared:
         config = tiny_config(*overrides)
         corpus = load_corpus(config.data, config.seed)
-        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.all_texts)
         return Prepared(config, corpus.labels, tokenizer, encode(corpus, tokenizer, config))
 
     return make

@@ -47,6 +47,7 @@ class Evaluation:
         other_scores: Scores of other splits, by the split's name.
         model: Name of the model, for the headline.
         command: The command that scores the model on this data again, if it is none of the run's own splits.
+        pairs: The second text of each row, `n` of them, if rows are pairs.
 
     Raises:
         DataError: There are no rows, or texts, arrays, labels and places do not fit each other.
@@ -66,6 +67,7 @@ class Evaluation:
     other_scores: Mapping[str, Scores] = field(default_factory=dict)
     model: str = ""
     command: str = ""
+    pairs: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Check that everything fits, before minutes are spent on plots."""
@@ -73,7 +75,7 @@ class Evaluation:
         check_predictions(self.targets, self.probabilities, self.labels)
         if not len(self.texts):
             raise DataError(f"report: expected rows in the split '{self.split}', got none; name a split that has some")
-        for name, values in (("texts", self.texts), ("places", self.places)):
+        for name, values in (("texts", self.texts), ("places", self.places), ("pairs", self.pairs)):
             if values is not None and len(values) != len(self.targets):
                 raise DataError(f"{name}: expected one for each of the {len(self.targets)} targets, got {len(values)}")
 
@@ -123,7 +125,12 @@ def _context(evaluation: Evaluation, curves: Sequence[PrecisionRecallCurve], plo
     scores = evaluation.scores
     history = evaluation.history or ()
     mistakes = confident_mistakes(
-        evaluation.texts, evaluation.targets, evaluation.probabilities, evaluation.labels, places=evaluation.places
+        evaluation.texts,
+        evaluation.targets,
+        evaluation.probabilities,
+        evaluation.labels,
+        places=evaluation.places,
+        pairs=evaluation.pairs,
     )
     return {
         "evaluation": evaluation,

@@ -76,6 +76,7 @@ class TrainingSummary:
             split=name,
             labels=self.corpus.labels,
             texts=split.texts,
+            pairs=split.pairs,
             targets=self.splits[name].targets,
             probabilities=self.outcomes[name].probabilities,
             places=split.places,
