@@ -158,7 +158,7 @@ def _tokenizer(config: Config, corpus: Corpus, checkpoint: Checkpoint | None, pa
     """Return a new run's tokenizer, or that of a run that goes on, which asks for no preset again."""
     model = model_class(config.model.name)
     if checkpoint is None:
-        return model.make_tokenizer(config, corpus.train.texts)
+        return model.make_tokenizer(config, corpus.train.all_texts)
     return model.load_tokenizer(path, config)
 
 
@@ -166,7 +166,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, En
     """Return the splits as ids and targets, by name."""
     task = TASKS[config.task]
     return {
-        name: Encoded(tokenizer.encode(split.texts), task.encode(split.labels, corpus.labels))
+        name: Encoded(tokenizer.encode(split.texts, split.pairs), task.encode(split.labels, corpus.labels))
         for name, split in corpus.splits.items()
     }
 

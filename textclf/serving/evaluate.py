@@ -21,7 +21,17 @@ from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)
 
-_WRITTEN = ("format", "delimiter", "text_column", "label_column", "header", "quoting", "encoding", "bad_rows")
+_WRITTEN = (
+    "format",
+    "delimiter",
+    "text_column",
+    "pair_column",
+    "label_column",
+    "header",
+    "quoting",
+    "encoding",
+    "bad_rows",
+)
 OVERRIDES = tuple(f"data.{field}" for field in _WRITTEN)
 """What may be said of a source: how it is written, and nothing of how it is cut."""
 
@@ -69,7 +79,7 @@ def evaluate(
     split = own_test_split(model) if source is None else _source_split(model, source, overrides)
     task = TASKS[model.config.task]
     targets = task.encode(split.labels, model.labels)
-    probabilities = model.probabilities(split.texts)
+    probabilities = _probabilities(model, split)
     if report_dir is not None:
         write_report(Path(report_dir), _evaluation(model, split, targets, probabilities, source, overrides))
     confusion = confusion_matrix(targets, task.decide(probabilities), len(model.labels))
@@ -144,7 +154,24 @@ def _source_split(model: Run | Classifier, source: str, overrides: Sequence[str]
     # The run's own format says nothing of another source; its name does.
     values = {"data": model.config.data.model_dump(mode="json") | {"format": "auto"}}
     config = Config.make(override(values, overrides))
+    trained, given = model.config.data.pair_column, config.data.pair_column
+    if (trained is None) != (given is None):
+        raise ConfigError(
+            f"data.pair_column={'null' if given is None else given} asks for {_kind(given)}, but '{model.path}' was "
+            f"trained on {_kind(trained)} (data.pair_column={'null' if trained is None else trained})."
+        )
     return load_split(source, config.data, model.labels)
+
+
+def _kind(pair_column: str | None) -> str:
+    return "single texts" if pair_column is None else "pairs of texts"
+
+
+def _probabilities(model: Run | Classifier, split: Split) -> NDArray[np.float32]:
+    """Return every label's score for each row, float32[rows, labels]."""
+    if split.pairs is None:
+        return model.probabilities(split.texts)
+    return model.probabilities(split.texts, pairs=split.pairs)  # type: ignore[call-arg]  # an export takes none yet
 
 
 def _evaluation(
@@ -174,6 +201,7 @@ def _evaluation(
         split=source or "test",
         labels=model.labels,
         texts=split.texts,
+        pairs=split.pairs,
         targets=targets,
         probabilities=probabilities,
         places=split.places,

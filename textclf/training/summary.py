@@ -104,6 +104,7 @@ class TrainingSummary:
             split=name,
             labels=self.corpus.labels,
             texts=split.texts,
+            pairs=split.pairs,
             targets=self.splits[name].targets,
             probabilities=self.probabilities(name),
             temperature=self.temperature,

@@ -144,7 +144,7 @@ def _train(
     """Return how the training went, and its highest score on dev."""
     config = config.model_copy(update={"checkpoints": CheckpointsConfig(minutes=0)})
     keras.utils.set_random_seed(config.seed)
-    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.all_texts)
     splits = encode(corpus, tokenizer, config)
     with _TrialWriter(folder, logs) as writer:
         _, state, predict = fit(

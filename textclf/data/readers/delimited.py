@@ -36,7 +36,7 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         path: The file.
         source: What the rows and the errors call it.
         format_name: csv or tsv.
-        config: `text_column`, `label_column`, `header`, `quoting`, `delimiter` and `encoding` count.
+        config: The columns, `header`, `quoting`, `delimiter` and `encoding` count.
 
     Raises:
         DataError: The file cannot be read, or a column is missing.
@@ -48,8 +48,7 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         names, rows = column_names(rows, config.header, source)
         if names:
             hint = columns_hint(config.header, names)
-            text_index = find_column(config.text_column, names, source, "data.text_column", hint)
-            label_index = find_column(config.label_column, names, source, "data.label_column", hint)
+            found = [find_column(name, names, source, option, hint) for option, name in config.columns.items()]
         for line, fields in rows:
             if isinstance(fields, csv.Error):
                 yield BadRow(source, line, problems.QUOTES, str(fields))
@@ -58,7 +57,8 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
                 problem = problems.QUOTED_FIELDS if in_quotes else problems.FIELDS
                 yield BadRow(source, line, problem, f"expected {len(names)}, got {len(fields)}")
             else:
-                yield checked(fields[text_index], fields[label_index], source, line)
+                text, label, *pair = (fields[index] for index in found)
+                yield checked(text, label, source, line, *pair)
 
 
 NumberedFields = tuple[int, list[str] | csv.Error]
