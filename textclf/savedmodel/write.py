@@ -27,7 +27,7 @@ def write_version(run: Run, directory: Path, name: str) -> None:
         directory: An empty folder.
         name: The served model's.
     """
-    task, pairs = TASKS[run.config.task], False
+    task, pairs = TASKS[run.config.task], run.config.data.pair_column is not None
     served = ServedClassifier(run.tokenizer, run.model, task, run.labels, run.temperature, pairs)
     endpoints = served.endpoints()
     _write_graph(run, endpoints, directory)

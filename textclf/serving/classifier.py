@@ -18,10 +18,10 @@ from textclf.config.files import parse_values
 from textclf.errors import ExportError
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
 from textclf.savedmodel.files import EXTRA
-from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT
+from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT, TEXT_PAIR
 from textclf.serving.opening import find_version, opened
 from textclf.store.versions import SEALED, version_number
-from textclf.text.inputs import as_bytes
+from textclf.text.inputs import as_bytes, as_rows
 
 
 @dataclass(frozen=True)
@@ -76,37 +76,51 @@ class Classifier:
         results: dict[str, Any] = json.loads(self._text(SCORES_FILE))
         return results
 
-    def predict(self, texts: Iterable[str | bytes], batch_size: int = 64) -> list[Prediction]:
+    @cached_property
+    def takes_pairs(self) -> bool:
+        """Whether it was trained on pairs of texts, and wants two texts a row."""
+        return TEXT_PAIR in self.signature.structured_input_signature[1]
+
+    def predict(
+        self, texts: Iterable[str | bytes], batch_size: int = 64, *, pairs: Iterable[str | bytes] | None = None
+    ) -> list[Prediction]:
         """Classify texts.
 
         Args:
             texts: The texts; bytes are read as UTF-8, invalid ones and half surrogate pairs as U+FFFD.
             batch_size: Texts at once.
+            pairs: The second text of each row, if it `takes_pairs`.
 
         Returns:
-            A prediction a text, in their order; none for no texts.
+            A prediction a row, in their order; none for no texts.
 
         Raises:
-            TypeError: It is a single string, or one of the texts is no string.
-            ValueError: `batch_size` is less than 1.
+            TypeError: It is a single string, one of the texts is no string, or pairs are missing or too many.
+            ValueError: `batch_size` is less than 1, or there are not as many second texts as texts.
         """
-        return list(self.stream(texts, batch_size))
+        return list(self.stream(texts, batch_size, pairs=pairs))
 
-    def stream(self, texts: Iterable[str | bytes], batch_size: int = 64) -> Iterator[Prediction]:
-        """Yield a prediction a text as the texts come, holding one batch in memory; raises as `predict` does."""
-        for batch in _batches(texts, batch_size):
-            for scores in self._ask(batch):
+    def stream(
+        self, texts: Iterable[str | bytes], batch_size: int = 64, *, pairs: Iterable[str | bytes] | None = None
+    ) -> Iterator[Prediction]:
+        """Yield a prediction a row as the texts come, holding one batch in memory; raises as `predict` does."""
+        for batch in _batches(texts, pairs, self.takes_pairs, batch_size):
+            for scores in self._ask(*batch):
                 best = int(scores.argmax())
                 every = dict(zip(self.labels, scores.tolist(), strict=True))
                 yield Prediction(self.labels[best], every[self.labels[best]], every)
 
-    def probabilities(self, texts: Iterable[str | bytes], batch_size: int = 64) -> NDArray[np.float32]:
-        """Return every label's score for each text, float32[texts, labels]; raises as `predict` does."""
-        parts = [self._ask(batch) for batch in _batches(texts, batch_size)]
+    def probabilities(
+        self, texts: Iterable[str | bytes], batch_size: int = 64, *, pairs: Iterable[str | bytes] | None = None
+    ) -> NDArray[np.float32]:
+        """Return every label's score for each row, float32[rows, labels]; raises as `predict` does."""
+        parts = [self._ask(*batch) for batch in _batches(texts, pairs, self.takes_pairs, batch_size)]
         return np.concatenate([np.zeros((0, len(self.labels)), np.float32), *parts])
 
-    def _ask(self, texts: list[bytes]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self.signature(**{TEXT: tf.constant(texts, tf.string)})[SCORES].numpy()
+    def _ask(self, texts: list[bytes], pairs: list[bytes] | None) -> NDArray[np.float32]:
+        asked = {TEXT: texts} if pairs is None else {TEXT: texts, TEXT_PAIR: pairs}
+        answer = self.signature(**{name: tf.constant(column, tf.string) for name, column in asked.items()})
+        scores: NDArray[np.float32] = answer[SCORES].numpy()
         return scores
 
     def _config_values(self) -> dict[str, Any]:
@@ -177,12 +191,19 @@ def _read_extra(folder: str) -> dict[str, str]:
     return texts
 
 
-def _batches(texts: Iterable[str | bytes], size: int) -> Iterator[list[bytes]]:
+def _batches(
+    texts: Iterable[str | bytes], pairs: Iterable[str | bytes] | None, takes_pairs: bool, size: int
+) -> Iterator[tuple[list[bytes], list[bytes] | None]]:
+    """Yield texts and, of pairs, second texts, so many at once."""
     if size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {size}")
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        as_bytes(texts)  # refuses it
-    texts, done = iter(texts), 0
+    for name, column in (("texts", texts), ("pairs", pairs)):
+        if isinstance(column, str | bytes) or not isinstance(column, Iterable | None):
+            as_bytes(column, name=name)  # refuses it
+    texts, others, done = iter(texts), None if pairs is None else iter(pairs), 0
     while batch := list(itertools.islice(texts, size)):
-        yield as_bytes(batch, first=done)
+        seconds = None if others is None else list(itertools.islice(others, len(batch)))
+        yield as_rows(batch, seconds, takes_pairs, first=done)
         done += len(batch)
+    if others is not None and next(others, None) is not None:
+        raise ValueError(f"pairs: expected a second text for each of the {done} texts, got more.")

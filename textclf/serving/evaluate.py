@@ -169,9 +169,7 @@ def _kind(pair_column: str | None) -> str:
 
 def _probabilities(model: Run | Classifier, split: Split) -> NDArray[np.float32]:
     """Return every label's score for each row, float32[rows, labels]."""
-    if split.pairs is None:
-        return model.probabilities(split.texts)
-    return model.probabilities(split.texts, pairs=split.pairs)  # type: ignore[call-arg]  # an export takes none yet
+    return model.probabilities(split.texts, pairs=split.pairs)
 
 
 def _evaluation(

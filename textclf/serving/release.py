@@ -98,14 +98,16 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
         ) from None
     try:
         live = load(Path(base) / name / str(version))
-        theirs = live.probabilities(split.texts)
+        if live.takes_pairs != (split.pairs is not None):
+            raise ExportError("of the two one takes pairs of texts, and the other one single texts.")
+        theirs = live.probabilities(split.texts, pairs=split.pairs)
     except ExportError as error:
         raise ExportError(f"The live version {version} cannot be compared with: {error} {again}") from None
     task = TASKS[run.config.task]
     labels = [*run.labels, _OTHER]
     place = {label: number for number, label in enumerate(run.labels)}
     of_live = np.array([place.get(label, len(run.labels)) for label in live.labels])
-    first, second = task.decide(run.probabilities(split.texts)), of_live[task.decide(theirs)]
+    first, second = task.decide(run.probabilities(split.texts, split.pairs)), of_live[task.decide(theirs)]
     if second.max() < len(run.labels):
         labels = run.labels
     targets = task.encode(split.labels, run.labels)
