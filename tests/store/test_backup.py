@@ -182,6 +182,22 @@ def test_what_is_no_backup(tmp_path: Path, text: str) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_a_version_may_be_live_and_sealed_too(model: Path, base: Path, tmp_path: Path) -> None:
+    (model / "3.sealed").write_bytes(b"3")
+    assert backup(base, "m", tmp_path / "backup").versions == {1: "live", 2: "retired", 3: "live", 4: "sealed"}
+    assert restore_from(tmp_path / "backup", tmp_path / "new").new == [1, 2, 3, 4]
+    assert content(tmp_path / "new/m", log.LOG_FILE) == content(model, log.LOG_FILE)
+    (model / "3.sealed").unlink()
+    assert restore_from(tmp_path / "backup", base) == ("m", [3], [1, 2, 4], {})
+    assert (model / "3.sealed").read_bytes() == b"3"
+    (model / "4.sealed").write_bytes(b"4")
+    with pytest.raises(ExportError, match=r"Version 4 stands in .*, sealed, and is not that of the backup"):
+        restore_from(tmp_path / "backup", base)
+    shutil.rmtree(model / "3")
+    with pytest.raises(ExportError, match=r"Version 3 stands in .*, sealed, .*: it is encrypted here\."):
+        restore_from(tmp_path / "backup", base)
+
+
 def test_what_a_backup_says_of_itself(model: Path, base: Path, tmp_path: Path) -> None:
     del model
     backup(base, "m", tmp_path / "backup")

@@ -15,7 +15,7 @@ from textclf.savedmodel.manifest import check_manifest
 from textclf.store import log, models_config
 from textclf.store.digests import below, differences, digests
 from textclf.store.lock import locked
-from textclf.store.versions import RETIRED, SEALED, find_model, states
+from textclf.store.versions import RETIRED, SEALED, find_model, places, states
 from textclf.writing import UNFINISHED, missing_folders, remove_empty
 
 BACKUP = "backup.json"
@@ -71,10 +71,8 @@ def backup(base: str | Path, name: str, target: str | Path) -> BackedUp:
     if target.resolve().is_relative_to(Path(base).resolve()):
         raise ExportError(f"'{target}' lies in '{base}', and would be lost with it. Choose a folder elsewhere.")
     with locked(model_path):
-        there = states(model_path)
-        places = {version: _place(version, state) for version, state in there.items()}
         with _appearing(target) as unfinished:
-            for place in places.values():
+            for place in places(model_path):
                 _copy_checked(model_path / place, unfinished / _FILES / place)
             if (model_path / log.LOG_FILE).exists():
                 _copy(model_path / log.LOG_FILE, unfinished / _FILES / log.LOG_FILE)
@@ -84,10 +82,11 @@ def backup(base: str | Path, name: str, target: str | Path) -> BackedUp:
             facts = {"name": name, "base": str(Path(base).resolve()), "time": log.now(), "who": log.who()}
             text = json.dumps({"format": 1, **facts, "files": files}, ensure_ascii=False, indent=1)
             (unfinished / BACKUP).write_text(text, encoding="utf-8", newline="\n")
+        there = states(model_path)
         log.append(model_path, "backed up", target=str(target.resolve()), versions=list(there))
-    without = [version for version, place in places.items() if there[version] != "sealed"]
-    without = [version for version in without if f"{places[version]}/{MANIFEST_FILE}" not in files]
-    return BackedUp(there, without, sum(facts["bytes"] for facts in files.values()))
+        folders = {place: version for place, version in places(model_path).items() if not place.endswith(SEALED)}
+    unverified = [version for place, version in folders.items() if f"{place}/{MANIFEST_FILE}" not in files]
+    return BackedUp(there, sorted(unverified), sum(facts["bytes"] for facts in files.values()))
 
 
 def restore_from(source: str | Path, base: str | Path) -> Returned:
@@ -123,20 +122,10 @@ def restore_from(source: str | Path, base: str | Path) -> Returned:
 
 def _restore_versions(source: Path, files: dict[str, Any], model_path: Path) -> Returned:
     """Copy what is missing under another name, then rename it: the log first, which has the numbers that are taken."""
-    there = states(model_path)
-    held = {version: _place(version, state) for version, state in states(source).items()}
-    same = [version for version in held if version in there]
-    for version in same:
-        place = _place(version, there[version])
-        found = differences(below(files, held[version]), digests(model_path / place))
-        if found:
-            raise ExportError(
-                f"Version {version} stands in '{model_path}', {there[version]}, and is not that of the backup: "
-                f"{found[0]}. Nothing was overwritten; no version came back."
-            )
-    new = [version for version in held if version not in there]
+    held = places(source)
+    new = [place for place, version in held.items() if not _is_there(place, version, files, model_path)]
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=model_path) as unfinished:
-        copies = {held[version]: Path(unfinished) / held[version] for version in new}
+        copies = {place: Path(unfinished) / place for place in new}
         if not (model_path / log.LOG_FILE).exists() and log.LOG_FILE in files:
             copies = {log.LOG_FILE: Path(unfinished) / log.LOG_FILE} | copies
         for place, copy in copies.items():
@@ -145,7 +134,26 @@ def _restore_versions(source: Path, files: dict[str, Any], model_path: Path) -> 
         for place, copy in copies.items():
             (model_path / place).parent.mkdir(exist_ok=True)
             copy.rename(model_path / place)
-    return Returned(model_path.name, new, same, {})
+    returned = sorted({held[place] for place in new})
+    return Returned(model_path.name, returned, sorted({*held.values()} - {*returned}), {})
+
+
+def _is_there(place: str, version: int, files: dict[str, Any], model_path: Path) -> bool:
+    """Return whether the model has what stands at a place of the backup, live or retired; refuse another version."""
+    state, is_sealed = states(model_path).get(version), place.endswith(SEALED)
+    standing = model_path / (place if is_sealed else f"{RETIRED}/{version}" if state == "retired" else str(version))
+    if state == "sealed" and not is_sealed:
+        found = ["it is encrypted here"]
+    elif not standing.exists():
+        return False
+    else:
+        found = differences(below(files, place), digests(standing))
+    if found:
+        raise ExportError(
+            f"Version {version} stands in '{model_path}', {state}, and is not that of the backup: {found[0]}. "
+            "Nothing was overwritten; no version came back."
+        )
+    return True
 
 
 def _read(source: Path) -> dict[str, Any]:
@@ -195,11 +203,6 @@ def _copy_file(source: str, target: str) -> None:
     shutil.copy2(source, target)
     with Path(target).open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _place(version: int, state: str) -> str:
-    """Return where a version stands, below a model's folder."""
-    return {"live": f"{version}", "retired": f"{RETIRED}/{version}", "sealed": f"{version}{SEALED}"}[state]
 
 
 @contextmanager

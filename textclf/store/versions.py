@@ -104,12 +104,19 @@ def models(base: str | Path) -> list[str]:
 def states(model_path: Path) -> dict[int, str]:
     """Return the state of each version: live, retired or sealed; in ascending order.
 
-    Of one that stands there in two states, because a kill came between them, the one that a server sees counts.
+    Of one that stands there twice, as where a version was sealed and not removed, the folder counts.
     """
     found = dict.fromkeys(sealed_versions(model_path), "sealed")
     found |= dict.fromkeys(retired_versions(model_path), "retired")
     found |= dict.fromkeys(versions(model_path), "live")
     return dict(sorted(found.items()))
+
+
+def places(model_path: Path) -> dict[str, int]:
+    """Return the version that each folder or file holds, by its path below the model's folder; live ones first."""
+    found = {str(version): version for version in versions(model_path)}
+    found |= {f"{RETIRED}/{version}": version for version in retired(model_path)}
+    return found | {f"{version}{SEALED}": version for version in sealed(model_path)}
 
 
 def _taken(model_path: Path) -> list[int]:
