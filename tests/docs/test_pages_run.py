@@ -25,6 +25,7 @@ PAGES: dict[str, list[str]] = {
     "docs/models.md": ["textclf init messages.csv"],
     "docs/training.md": ["textclf init messages.csv"],
     "docs/tuning.md": ["textclf init messages.csv"],
+    "docs/verify.md": [],
 }
 """The pages, and what their readers have typed before."""
 
