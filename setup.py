@@ -30,6 +30,7 @@ setup(
         "keras>=3.12,<4",
         "matplotlib>=3.9",
         "numpy>=1.26",
+        "protobuf>=4.22",
         "pydantic>=2.10,<3",
         "pyyaml>=6.0",
         "scikit-learn>=1.5",

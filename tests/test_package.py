@@ -110,7 +110,8 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
     assert {name.split("/")[0].split("-")[0] for name in names} == {"textclf"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "textclf").rglob("*.py")}
     assert modules <= set(names)
-    data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")} | {"textclf/evaluation/report.html.j2"}
+    data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")}
+    data |= {"textclf/evaluation/report.html.j2", "textclf/gate/server_ops.tsv"}
     assert data <= set(names)
     assert not [name for name in names if "cache" in name]
 

@@ -242,9 +242,9 @@ def test_a_request_that_hangs(workshop: Any, version: Path, monkeypatch: pytest.
 
     workshop.save(version, model, {"scores": waits})
     write_manifest(version)
-    monkeypatch.setattr(process, "REQUEST_SECONDS", 3.0)
+    monkeypatch.setattr(process, "REQUEST_SECONDS", 5.0)
     assert verify(version).findings == [
-        "An empty batch to 'scores': the process did not answer within 3 s and was ended. A request like it would end "
+        "An empty batch to 'scores': the process did not answer within 5 s and was ended. A request like it would end "
         "the server."
     ]
 

@@ -44,7 +44,7 @@ def verify(path: str | Path) -> Report:
         All findings, none if the version may be served, and what was measured.
 
     Raises:
-        ExportError: There is no version, or TensorFlow's libraries are not installed.
+        ExportError: There is no version.
     """
     path = _version(Path(path))
     report = Report(path, findings=check_manifest(path))

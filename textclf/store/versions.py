@@ -115,8 +115,8 @@ def states(model_path: Path) -> dict[int, str]:
 def places(model_path: Path) -> dict[str, int]:
     """Return the version that each folder or file holds, by its path below the model's folder; live ones first."""
     found = {str(version): version for version in versions(model_path)}
-    found |= {f"{RETIRED}/{version}": version for version in retired(model_path)}
-    return found | {f"{version}{SEALED}": version for version in sealed(model_path)}
+    found |= {f"{RETIRED}/{version}": version for version in retired_versions(model_path)}
+    return found | {f"{version}{SEALED}": version for version in sealed_versions(model_path)}
 
 
 def _taken(model_path: Path) -> list[int]:
