@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 from textclf.config import DataConfig
@@ -48,7 +49,8 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         names, rows = column_names(rows, config.header, source)
         if names:
             hint = columns_hint(config.header, names)
-            found = [find_column(name, names, source, option, hint) for option, name in config.columns.items()]
+            columns = config.columns.items()
+            chosen = itemgetter(*(find_column(name, names, source, option, hint) for option, name in columns))
         for line, fields in rows:
             if isinstance(fields, csv.Error):
                 yield BadRow(source, line, problems.QUOTES, str(fields))
@@ -57,7 +59,7 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
                 problem = problems.QUOTED_FIELDS if in_quotes else problems.FIELDS
                 yield BadRow(source, line, problem, f"expected {len(names)}, got {len(fields)}")
             else:
-                text, label, *pair = (fields[index] for index in found)
+                text, label, *pair = chosen(fields)
                 yield checked(text, label, source, line, *pair)
 
 

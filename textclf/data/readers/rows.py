@@ -22,7 +22,7 @@ def checked(text: object, label: object, source: str, line: int, *pair: object) 
 
     Example:
         >>> checked("fine", True, "a.jsonl", 1)
-        Example(text='fine', label='true', source='a.jsonl', line=1)
+        Example(text='fine', label='true', source='a.jsonl', line=1, pair=None)
         >>> checked(" ", "pos", "a.jsonl", 2)
         BadRow(source='a.jsonl', line=2, problem='no text', detail='')
         >>> checked("fine", "no", "a.jsonl", 3, "not fine").pair
@@ -30,7 +30,7 @@ def checked(text: object, label: object, source: str, line: int, *pair: object) 
     """
     texts: list[str] = []
     for value, (called, missing) in zip((text, *pair), _TEXTS, strict=False):
-        if not isinstance(value, str | None):
+        if value is not None and not isinstance(value, str):
             detail = f"the {called} should be a string, but is {_kind(value)}"
             return BadRow(source, line, problems.WRONG_TYPE, detail)
         if not value or value.isspace():
@@ -42,9 +42,10 @@ def checked(text: object, label: object, source: str, line: int, *pair: object) 
         return BadRow(source, line, problems.WRONG_TYPE, detail)
     if not name or name.isspace():
         return BadRow(source, line, problems.NO_LABEL)
-    if any("\0" in string for string in (*texts, name)):
+    all_of_it = "".join([*texts, name])
+    if "\0" in all_of_it:
         return BadRow(source, line, problems.NUL)
-    if not all(map(_is_unicode, (*texts, name))):
+    if not _is_unicode(all_of_it):
         return BadRow(source, line, problems.NOT_UNICODE, "half a surrogate pair")
     return Example(texts[0], name, source, line, *texts[1:])
 
