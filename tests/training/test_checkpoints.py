@@ -14,6 +14,7 @@ from textclf.config import CheckpointsConfig
 from textclf.errors import RunError
 from textclf.training import checkpoints as checkpoints_module
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
+from textclf.training.interruption import TerminatedError
 
 SETTINGS = ("training.evaluate_every=2", "training.patience=0", "training.epochs=2", "training.batch_size=10")
 TIMED = ("seconds", "examples_per_second", "tokens_per_second", "waiting")
@@ -167,6 +168,63 @@ def test_stopped_after_any_step_and_taken_up_again_it_ends_alike_to_the_last_bit
     assert comparable(taken_up.state.history) == comparable(uninterrupted.state.history)
     assert taken_up.state.seconds == checkpoint.state["seconds"] > 0  # what the process before took counts too
     assert json.dumps(taken_up.state.best_score) == json.dumps(uninterrupted.state.best_score)
+
+
+class At(keras.callbacks.Callback):
+    """Does something the n-th time that something happens."""
+
+    def __init__(self, event: str, time: int, action: Callable[[], None]) -> None:
+        super().__init__()
+        self._left, self._action = time, action
+        setattr(self, event, self._happen)
+
+    def _happen(self, *_: Any, **__: Any) -> None:
+        self._left -= 1
+        if not self._left:
+            self._action()
+
+
+def kill() -> None:
+    raise MemoryError("killed")
+
+
+def assert_goes_on_as_if_never_stopped(prepared: Any, checkpoint: Checkpoint | None) -> None:
+    whole, taken_up = prepared.trainer(), prepared.trainer()
+    prepared.fit(whole)
+    state = taken_up.fit(prepared.splits["train"], prepared.splits["dev"], checkpoint)
+    assert not state.interrupted
+    for variable, twin in zip(taken_up.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), twin.numpy(), err_msg=variable.path)
+    assert comparable(state.history) == comparable(whole.state.history)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("terminated", [False, True], ids=["killed", "SIGTERM"])
+def test_ctrl_c_and_an_end_before_the_last_scores_cost_no_step(
+    prepare: Callable[..., Any], tmp_path: Path, terminated: bool
+) -> None:
+    prepared, checkpoints = prepare(*SETTINGS), Checkpoints(tmp_path, CheckpointsConfig())
+    trainer = prepared.trainer(checkpoints=checkpoints)
+    last_scores = At("on_test_end", 2, trainer._terminate if terminated else kill)
+    trainer.callbacks += [At("on_train_batch_end", 3, trainer._interrupt), last_scores]
+    ended = r"Stopped by SIGTERM after step 3\. A checkpoint is written" if terminated else "killed"
+    with pytest.raises(TerminatedError if terminated else MemoryError, match=ended):
+        prepared.fit(trainer)
+    assert_goes_on_as_if_never_stopped(prepared, checkpoints.newest())
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("every", "event", "time"), [(100, "on_test_begin", 1), (2, "on_epoch_end", 2)])
+def test_sigterm_at_the_very_end_is_heard(
+    prepare: Callable[..., Any], tmp_path: Path, every: int, event: str, time: int
+) -> None:
+    prepared = prepare(*SETTINGS, f"training.evaluate_every={every}")
+    checkpoints = Checkpoints(tmp_path, CheckpointsConfig())
+    trainer = prepared.trainer(checkpoints=checkpoints)
+    trainer.callbacks.append(At(event, time, trainer._terminate))
+    with pytest.raises(TerminatedError, match=r"^Stopped by SIGTERM after step 10\. A checkpoint is written"):
+        prepared.fit(trainer)
+    assert_goes_on_as_if_never_stopped(prepared, checkpoints.newest())
 
 
 def test_a_checkpoint_of_another_model_is_refused(prepare: Callable[..., Any], tmp_path: Path) -> None:
