@@ -267,6 +267,15 @@ def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
     assert all(np.isfinite(each).all() for each in trainer.model.get_weights())
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_two_returns_to_the_beginning_leave_a_history_of_one_training(prepare: Callable[..., Any]) -> None:
+    prepared = prepare(*SETTINGS, "training.rollback=true")
+    # A step that breaks down moves nothing, so the first return comes after two of the three.
+    state = prepared.fit(prepared.trainer(callbacks=[Spoil(4, 3, np.nan)]))
+    assert state.rollbacks == 2
+    assert [record["step"] for record in state.history] == [2, 4, 6, 8, 10]
+
+
 def test_after_a_return_the_saved_weights_are_those_that_the_state_tells_of(
     prepare: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A training kept safe: everything that the next step depends on, written down, put back, and gone back to."""
 
+import copy
 import dataclasses
 import logging
 import time
@@ -106,7 +107,8 @@ class Safekeeping:
             _assign(part, variables, checkpoint.arrays)
         for field in dataclasses.fields(self._state):
             if field.name != "seconds":  # those of this process do not come back
-                setattr(self._state, field.name, checkpoint.state[field.name])
+                # A copy: the beginning may be put back more than once, and the loop adds to the history.
+                setattr(self._state, field.name, copy.deepcopy(checkpoint.state[field.name]))
         for name, loss in self._losses.items():
             loss.total = tf.constant(checkpoint.arrays[f"loss.{name}"])
             loss.texts = checkpoint.state["texts"][name]
