@@ -1,6 +1,7 @@
 """One writer to a directory: a lock that the system drops with the process that holds it."""
 
 import contextlib
+import errno
 import os
 import platform
 import weakref
@@ -17,7 +18,7 @@ class DirectoryLock:
     """The sole right to write a directory, by a lock on a file that names its owner.
 
     The file lies beside the directory, as `.<name>.lock`, so that it stays when the directory is moved; inside, as
-    `.textclf-lock`, where nothing may be made beside it (then nothing can be moved either). The lock is released by
+    `.textclf-lock`, where nothing can be made beside it (then nothing can be moved either). The lock is released by
     `release`, with the object, or with the process, however that ends and on whatever machine: a file that is left
     behind locks nothing.
 
@@ -32,7 +33,9 @@ class DirectoryLock:
         """Take the lock."""
         try:
             lock = _take(_beside(directory), directory)
-        except PermissionError:
+        except OSError as error:
+            if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
+                raise
             directory.mkdir(exist_ok=True)
             lock = _take(directory / INSIDE, directory)
         self.path = Path(lock.lock_file)
