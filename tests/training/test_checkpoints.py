@@ -15,6 +15,7 @@ from textclf.errors import RunError
 from textclf.training import checkpoints as checkpoints_module
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
 from textclf.training.interruption import TerminatedError
+from textclf.training.loss_scale import LossScale
 
 SETTINGS = ("training.evaluate_every=2", "training.patience=0", "training.epochs=2", "training.batch_size=10")
 TIMED = ("seconds", "examples_per_second", "tokens_per_second", "waiting")
@@ -148,6 +149,22 @@ def test_a_loss_scale_goes_on_where_it_was(prepare: Callable[..., Any], tmp_path
     for one, other in zip(taken_up._step.loss_scale.variables, stopped._step.loss_scale.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     assert int(taken_up._step.loss_scale.variables[1]) > 0
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("before", "now"), [("null", "float16"), ("float16", "null")])
+def test_a_training_goes_on_with_a_loss_scale_or_without_as_it_is_asked(
+    prepare: Callable[..., Any], tmp_path: Path, before: str, now: str
+) -> None:
+    first, second = (prepare(*SETTINGS, f"compute.mixed_precision={kind}") for kind in (before, now))
+    checkpoints = Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=1))
+    with pytest.raises(MemoryError):
+        first.fit(first.trainer(callbacks=[StopAfter(3)], checkpoints=checkpoints))
+    trainer = second.trainer()
+    trainer._prepare(second.splits["train"], checkpoints.newest())
+    assert trainer.state.step == 3
+    if trainer._step.loss_scale:
+        assert float(trainer._step.loss_scale()) == float(LossScale()())
 
 
 @pytest.mark.parametrize("steps", range(1, 10))

@@ -104,7 +104,9 @@ class Safekeeping:
     def put_back(self, checkpoint: Checkpoint) -> None:
         """Set everything to what it was at a checkpoint; `RunError` if that is of another model."""
         for part, variables in self._variables.items():
-            _assign(part, variables, checkpoint.arrays)
+            # Who goes on with float16 instead of another precision begins with a new loss scale.
+            if part != "loss_scale" or f"{part}.0" in checkpoint.arrays:
+                _assign(part, variables, checkpoint.arrays)
         for field in dataclasses.fields(self._state):
             if field.name != "seconds":  # those of this process do not come back
                 # A copy: the beginning may be put back more than once, and the loop adds to the history.
