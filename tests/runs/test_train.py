@@ -385,10 +385,10 @@ def test_a_run_that_fails_puts_the_one_it_would_have_replaced_back(tiny_config: 
 def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeConfig, tmp_path: Path) -> None:
     path = tmp_path / "run"
     good = train(tiny_config("model=linear"), path, report=False)
-    killed = writer_module.RunWriter(path, force=True)
+    killed = writer_module.RunWriter(path, "replace")
     killed.write_start(good.config, good.labels, good.tokenizer)
     killed.close()  # the lock of a process that is no more does not count
-    writer_module.RunWriter(path, force=True).abandon()
+    writer_module.RunWriter(path, "replace").abandon()
     assert Run.load(path).results == good.results
 
 

@@ -20,7 +20,8 @@ from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.runs.resume import Resume, begin_together, can_begin_anew, check_data, find_checkpoint
+from textclf.runs.lock import DirectoryLock
+from textclf.runs.resume import Resume, begin_together, check_data, find_beginning
 from textclf.runs.writer import RunWriter
 from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
@@ -92,12 +93,14 @@ def train(
     with contextlib.ExitStack() as stack:
         checkpoint = None
         if is_chief(strategy):
-            # First of all: who has minutes of data to read hears at once that there is a run already.
-            checkpoint = None if force else find_checkpoint(path, config, resume)
-            anew = not force and checkpoint is None and resume == "auto" and can_begin_anew(path)
-            writer = stack.enter_context(RunWriter(path, force or anew, going_on=anew or checkpoint is not None))
+            # First of all: who has minutes of data to read hears at once that there is a run already. And what stands
+            # there is looked at when nobody else can be writing it.
+            lock = DirectoryLock(path.resolve())
+            stack.callback(lock.release)
+            beginning, checkpoint = find_beginning(path, config, resume, force)
+            writer = stack.enter_context(RunWriter(path, beginning, lock))
         else:  # the other workers compute what the chief does, and what they write is of no use
-            stack.callback(logger.warning, "This is not the first worker: the first one writes the run '%s'.", path)
+            logger.warning("This is not the first worker: the first one writes the run '%s'.", path)
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
             writer.checkpoints = path.resolve() / CHECKPOINTS_FOLDER
             progress = report = False

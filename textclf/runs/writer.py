@@ -7,13 +7,14 @@ import shutil
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from textclf.config import Config, dump_config
 from textclf.errors import RunError
 from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.runs.directory import (
+    BAD_ROWS_FILE,
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     LABELS_FILE,
@@ -28,9 +29,13 @@ from textclf.runs.directory import (
 from textclf.runs.lock import INSIDE, DirectoryLock
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoints import checkpoint_files
-from textclf.writing import UNFINISHED, missing_folders, naming, put_in_place, remove_empty, replacing
+from textclf.writing import UNFINISHED, naming, put_in_place, replacing
 
 logger = logging.getLogger(__name__)
+
+Beginning: TypeAlias = Literal["new", "replace", "anew", "go on"]
+"""What becomes of what stands where a run is written: it is in the way, or a run there is replaced; or one that was
+killed begins anew in its place, or goes on."""
 
 
 class RunWriter:
@@ -42,10 +47,9 @@ class RunWriter:
     nothing.
 
     Args:
-        path: Where to write; an empty or missing folder, or with `force` a run to replace.
-        force: Whether a run that stands there is replaced.
-        going_on: Whether the run that stands there was killed and is ours, to be gone on with, or with `force` begun
-            anew.
+        path: Where to write.
+        beginning: What becomes of what stands there.
+        lock: The right to write there, if we have it already; the writer takes it over.
 
     Attributes:
         path: The same, for messages.
@@ -57,7 +61,7 @@ class RunWriter:
         RunError: Something stands there that may not be replaced, or another process writes there.
     """
 
-    def __init__(self, path: Path, force: bool = False, going_on: bool = False) -> None:
+    def __init__(self, path: Path, beginning: Beginning = "new", lock: DirectoryLock | None = None) -> None:
         """Make the directory."""
         self.path, self.directory = path, path.resolve()
         self._replaced = set_aside(self.directory)
@@ -67,16 +71,12 @@ class RunWriter:
         self.saved_step: int | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
-        self._made_parents = missing_folders(self.directory.parent)
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = DirectoryLock(self.directory)
+        self._lock = lock or DirectoryLock(self.directory)
         try:
-            if going_on and (self.directory / SCORES_FILE).is_file():  # it was looked at before we had the lock
-                raise RunError(
-                    f"Another process has finished the run '{path}' just now: there is nothing to go on with."
-                )
-            if not going_on or force:
-                self._clear(force)
+            if beginning == "anew":
+                self._remove_begun()
+            elif beginning != "go on":
+                self._clear(force=beginning == "replace")
             self._made_directory = not self.directory.exists()
             self.directory.mkdir(exist_ok=True)
             self._sweep()
@@ -120,6 +120,16 @@ class RunWriter:
             self._set_aside()
         except OSError as error:
             raise RunError(f"'{self.path}' cannot be replaced: {error}. Choose another --run.") from error
+
+    def _remove_begun(self) -> None:
+        """Remove what a run that begins anew does not write over; the folder stays, which may be a mounted one.
+
+        Until the new run has written them, the old config, labels and vocabulary show whose folder it is.
+        """
+        (self.directory / BAD_ROWS_FILE).unlink(missing_ok=True)
+        for folder in (self.directory / LOGS_FOLDER, self.checkpoints):
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def _sweep(self) -> None:
         """Remove what a process that was killed had not written to its end."""
@@ -170,7 +180,6 @@ class RunWriter:
                 logger.warning("What is left of the run that failed is in '%s'.", left)
             self._put_back()
         self.close()
-        remove_empty(self._made_parents)
 
     def _remove_written(self) -> None:
         """Remove what this writer wrote and the folder that it made; anything else stays."""
