@@ -154,7 +154,9 @@ def _train(
     writer.write_results(results)
     if report:
         _try_report(writer, summary)
-    return Run(path, config, corpus.labels, tokenizer, model, results, predict)
+    # Under several workers each prediction waits for all of them; whoever asks the run later may be one alone.
+    predictor = predict if Workers(strategy).count == 1 else None
+    return Run(path, config, corpus.labels, tokenizer, model, results, predictor)
 
 
 def _tokenizer(config: Config, corpus: Corpus, checkpoint: Checkpoint | None, path: Path) -> Tokenizer:
