@@ -1,5 +1,7 @@
 """Checkpoints: whole or not there, damaged ones passed over, and a training that goes on as if it had never stopped."""
 
+import contextlib
+import errno
 import json
 import re
 from collections.abc import Callable
@@ -77,6 +79,19 @@ def test_a_full_disk_costs_no_checkpoint_that_is_there(
     assert "No checkpoint of step 6 could be written" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000005.npz"]
+
+
+def test_old_ones_that_cannot_be_removed_are_said_and_the_new_one_is_written(
+    make: Callable[..., Checkpoints], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    checkpoints = make(keep=1)
+    checkpoints.save(5, some_checkpoint(5))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert checkpoints.save(6, some_checkpoint(6))
+    assert caplog.messages == [f"Old checkpoints in '{tmp_path / 'checkpoints'}' cannot be removed: Permission denied."]
 
 
 def test_what_is_later_than_where_a_training_goes_on_is_removed(
@@ -228,6 +243,18 @@ def test_ctrl_c_and_an_end_before_the_last_scores_cost_no_step(
     with pytest.raises(TerminatedError if terminated else MemoryError, match=ended):
         prepared.fit(trainer)
     assert_goes_on_as_if_never_stopped(prepared, checkpoints.newest())
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("asked", ["_interrupt", "_terminate"])
+def test_none_is_written_where_they_are_turned_off(prepare: Callable[..., Any], tmp_path: Path, asked: str) -> None:
+    prepared = prepare(*SETTINGS)
+    trainer = prepared.trainer(checkpoints=Checkpoints(tmp_path / "checkpoints", CheckpointsConfig(minutes=0)))
+    trainer.callbacks.append(At("on_train_batch_end", 3, getattr(trainer, asked)))
+    with pytest.raises(TerminatedError) if asked == "_terminate" else contextlib.nullcontext() as raised:
+        prepared.fit(trainer)
+    assert not raised or str(raised.value) == "Stopped by SIGTERM after step 3. No checkpoint was written."
+    assert not (tmp_path / "checkpoints").exists()
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -81,8 +81,9 @@ class Safekeeping:
         return self._checkpoints is not None and self._checkpoints.due(self._state.step, bool(self._state.history))
 
     def write(self) -> bool:
-        """Write a checkpoint; return whether it was written: there is a place for one, and room."""
-        return self._checkpoints is not None and self._checkpoints.save(self._state.step, self.take())
+        """Write a checkpoint; return whether it was written: they are wished for, and there is room."""
+        checkpoints = self._checkpoints
+        return checkpoints is not None and checkpoints.are_on and checkpoints.save(self._state.step, self.take())
 
     def take(self) -> Checkpoint:
         """Return everything that the next step depends on."""
