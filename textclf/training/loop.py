@@ -38,8 +38,8 @@ class Trainer:
 
     The order of the texts and the dropout of a step are functions of the seed, the epoch and the step. The best weights
     are those of the evaluation on dev with the highest `training.monitor`, the earlier one on a tie. Ctrl-C ends the
-    training as if `epochs` were over. It runs under the `tf.distribute` strategy in whose scope it and its model are
-    made.
+    training as if `epochs` were over; a second one ends it at once. It runs under the `tf.distribute` strategy in whose
+    scope it and its model are made.
 
     Args:
         model: What learns; has its first weights.
@@ -98,6 +98,7 @@ class Trainer:
         Raises:
             RunError: The loss broke down, or the checkpoint is of another training.
             TerminatedError: SIGTERM came; a checkpoint is written if there is a place for it.
+            KeyboardInterrupt: Ctrl-C came a second time.
         """
         state = self.state
         self._prepare(train, resume)
@@ -111,7 +112,7 @@ class Trainer:
                 self._go_through(train, dev, callbacks)
                 self._hear()  # what came while dev was scored
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
-            if self._workers.count > 1:  # the others are not where this one is
+            if self._ctrl_c or self._workers.count > 1:  # several: the others are not where this one is
                 raise
             state.interrupted = True
             if self._kept.best_weights is None:
