@@ -27,6 +27,7 @@ from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
 from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
+from textclf.training.breakdown import BreakdownError
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files, checkpoint_step
 from textclf.training.devices import is_chief, losing_workers, make_strategy
 from textclf.training.loop import Trainer
@@ -107,9 +108,9 @@ def train(
         try:
             with losing_workers():
                 return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
-        except BaseException:  # Ctrl-C too
+        except BaseException as error:  # Ctrl-C too
             if is_chief(strategy) and writer.has_written:
-                _say_what_is_kept(writer, config)
+                _say_what_is_kept(writer, config, goes_on=not isinstance(error.__cause__, BreakdownError))
             raise
 
 
@@ -254,10 +255,13 @@ def _reason(error: BaseException) -> str:
     )
 
 
-def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
-    """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
+def _say_what_is_kept(writer: RunWriter, config: Config, goes_on: bool) -> None:
+    """Say what a training that ends early leaves, if it leaves anything, and what can be done with it.
+
+    One that broke down would do so again from its checkpoint.
+    """
     directory = writer.directory
-    steps = [checkpoint_step(path) for path in checkpoint_files(directory / CHECKPOINTS_FOLDER)]
+    steps = [checkpoint_step(path) for path in checkpoint_files(directory / CHECKPOINTS_FOLDER)] if goes_on else []
     if (directory / REPORT_FILE).is_file():
         logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
     elif (directory / SCORES_FILE).is_file():

@@ -150,7 +150,8 @@ class Safekeeping:
         other = "" if training.rollback else ", or let training.rollback=true try"
         return RunError(
             f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
-            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}. {kept}"
+            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}, and begin "
+            f"anew with --force or another --run. {kept}"
         )
 
 
