@@ -230,6 +230,11 @@ def test_without_a_whole_trial_there_is_no_best(linear: Config, pretended: Any, 
     with pytest.raises(RunError, match=r"No trial came to its end: 0 trials. Give it more time, with --minutes."):
         print(found.best)
     assert not (tmp_path / "none/best.yaml").exists()
+    pretended.ends = {0: Ending("stopped", interrupted=True)}
+    found = tune(linear, tmp_path / "interrupted")
+    with pytest.raises(RunError, match=r"1 trial \(1 stopped\). The same command goes on."):
+        print(found.best)
+    pretended.calls.clear()
     pretended.ends = {0: Ending("failed", note="out of memory")}
     found = tune(linear, tmp_path / "failed", trials=1)
     with pytest.raises(RunError, match=r"1 trial \(1 failed\). The last one that failed: out of memory"):
