@@ -21,11 +21,14 @@ OPTIONS = {
     "tune": ["--set KEY=VALUE", "--metric", "--trials", "--minutes", "--search FIELD=DOMAIN", "--run", "--quiet"],
     "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json", "--key", "--trusted-key FILE"],
     "predict": [
-        "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
+        "--file", "--text-column", "--pair-column", "--input-format", "--encoding", "--header / --no-header",
         "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
         "--force", "--key", "--trusted-key FILE",
     ],
-    "export": ["--name", "--base"],
+    "export": [
+        "--name", "--base", "--floor SCORE=VALUE", "--allow-worse", "--no-verify", "--served-from PATH", "--sign-key",
+        "--quiet",
+    ],
     "verify": ["--json"],
     "versions": ["--base", "--log", "--json"],
     "label": ["--base", "--remove", "--served-from PATH"],

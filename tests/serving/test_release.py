@@ -22,6 +22,8 @@ from textclf.store.labels import set_label
 from textclf.store.log import read
 from textclf.store.versions import versions
 
+MEASURED = {"load_seconds": 0.5, "first_answer_warm_seconds": 0.01}
+
 
 class WrongPredictor:
     """Gives each text of a split the label after the right one."""
@@ -61,7 +63,7 @@ def quick_write(monkeypatch: pytest.MonkeyPatch, exported: Path) -> None:
 def findings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what the load gate finds, to be filled."""
     found: list[str] = []
-    monkeypatch.setattr(export_module, "verify", lambda path: Report(path, findings=found))
+    monkeypatch.setattr(export_module, "verify", lambda path: Report(path, findings=found, measured=MEASURED))
     return found
 
 

@@ -240,7 +240,7 @@ def test_an_archive_with_a_name_twice_or_that_is_none(tmp_path: Path) -> None:
 
 def test_what_is_altered_is_neither_sealed_nor_unsealed(version: Path, tmp_path: Path) -> None:
     (version / "saved_model.pb").write_bytes(b"another graph")
-    with pytest.raises(ExportError, match=r"tiny/3' is damaged: saved_model\.pb was altered\."):
+    with pytest.raises(ExportError, match=r"tiny/3' is damaged: 'saved_model\.pb' was altered: .*\."):
         seal(version, KEY)
     assert [path.name for path in version.parent.iterdir()] == ["3"]
     with pytest.raises(
@@ -248,7 +248,7 @@ def test_what_is_altered_is_neither_sealed_nor_unsealed(version: Path, tmp_path:
     ):
         seal(version.with_name("4"), KEY)
     write_archive(tmp_path / "3.sealed", member("saved_model.pb"), member("assets.extra/manifest.json", size=2))
-    with pytest.raises(ExportError, match=r"3\.sealed' is damaged: assets\.extra/manifest\.json cannot be read"):
+    with pytest.raises(ExportError, match=r"3\.sealed' is damaged: 'assets\.extra/manifest\.json' cannot be read"):
         unseal(tmp_path / "3.sealed", KEY)
     assert not (tmp_path / "3").exists()
 

@@ -65,7 +65,10 @@ def check_manifest(directory: str | Path) -> list[str]:
         except OSError as error:
             unreadable[name] = f"'{name}' cannot be read: {refusal(error)}."
     problems = _problems(manifest, found)
-    return [problem for _, problem in sorted((problems | unreadable).items())]
+    # A manifest lists what it misses among the files found; what else cannot be read is one file too many.
+    for name, problem in unreadable.items():
+        problems[name] = problem if name in problems else f"'{name}' is not in the manifest."
+    return [problem for _, problem in sorted(problems.items())]
 
 
 def differences(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -197,8 +197,8 @@ def _batches(
     """Yield texts and, of pairs, second texts, so many at once."""
     if size < 1:
         raise ValueError(f"batch_size: expected at least 1, got {size}")
-    for name, column in (("texts", texts), ("pairs", pairs)):
-        if isinstance(column, str | bytes) or not isinstance(column, Iterable | None):
+    for name, column in (("texts", texts), ("pairs", () if pairs is None else pairs)):
+        if isinstance(column, str | bytes) or not isinstance(column, Iterable):
             as_bytes(column, name=name)  # refuses it
     texts, others, done = iter(texts), None if pairs is None else iter(pairs), 0
     while batch := list(itertools.islice(texts, size)):
