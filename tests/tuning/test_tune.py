@@ -64,7 +64,6 @@ def test_the_first_trial_has_the_configs_own_values(linear: Config, pretended: A
     assert pretended.calls[0]["metric"] == "macro_f1"
 
 
-@pytest.mark.usefixtures("pretended")
 def test_a_search_says_what_comes_and_counts_it(
     linear: Config, pretended: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +79,7 @@ def test_a_search_says_what_comes_and_counts_it(
         ]
 
 
+@pytest.mark.usefixtures("pretended")
 def test_a_search_learns_from_its_trials(linear: Config, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "tune", trials=40)
     first, last = (
