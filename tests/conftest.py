@@ -46,6 +46,21 @@ def write_rows(path: Path, rows: list[tuple[str, str]], header: str = "text,labe
     return str(path)
 
 
+def labelled_pairs(count: int, seed: int) -> list[tuple[str, str, str]]:
+    """Return pairs whose label is whether one ends as the other begins: neither text alone says anything of it."""
+    generator = random.Random(seed)
+    endings = ["red", "蓝"]
+    rows = []
+    for number in range(count // 4):
+        before, after = (" ".join(generator.choices(NOISE[:6], k=generator.randint(1, 5))) for _ in range(2))
+        for first in endings:
+            for second in endings:
+                label = "same" if first == second else "other"
+                rows.append((f"{before} {number} {first}", f"{second} {after}", label))
+    generator.shuffle(rows)
+    return rows
+
+
 class Prepared(NamedTuple):
     """A config with everything that a trainer needs."""
 
@@ -126,6 +141,36 @@ def tiny_config(tiny_corpus: dict[str, str]) -> Callable[..., Config]:
 
 
 @pytest.fixture(scope="session")
+def pair_config(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Config]:
+    """Make the config of a training on pairs that takes some seconds; arguments are overrides."""
+    folder = tmp_path_factory.mktemp("pairs")
+    sources = {
+        name: write_rows(folder / f"{name}.csv", labelled_pairs(size, seed), "first,second,label")
+        for seed, (name, size) in enumerate({"train": 160, "dev": 40, "test": 40}.items())
+    }
+
+    def make(*overrides: str) -> Config:
+        values: dict[str, Any] = {
+            "name": "pairs",
+            "seed": 1,
+            "data": sources | {"text_column": "first", "pair_column": "second"},
+            "model": {"name": "textcnn", "embedding_dim": 16, "num_filters": 16, "filter_sizes": [3], "dropout": 0.1},
+            "training": {"epochs": 12, "batch_size": 16, "learning_rate": 0.02},
+        }
+        return Config.make(override(values, overrides))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def pair_run(tmp_path_factory: pytest.TempPathFactory, pair_config: Callable[..., Config]) -> Any:
+    """A `Run` that was trained on pairs, with everything a run has. Do not write into its directory."""
+    from textclf.runs.train import train
+
+    return train(pair_config(), tmp_path_factory.mktemp("runs") / "pairs")
+
+
+@pytest.fixture(scope="session")
 def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
     """Make a config from overrides, and all that a trainer needs."""
 
@@ -136,7 +181,7 @@ def prepare(tiny_config: Callable[..., Config]) -> Callable[..., Prepared]:
     def make(*overrides: str) -> Prepared:
         config = tiny_config(*overrides)
         corpus = load_corpus(config.data, config.seed)
-        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+        tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.all_texts)
         return Prepared(config, corpus.labels, tokenizer, encode(corpus, tokenizer, config))
 
     return make
@@ -248,7 +293,7 @@ def bert_exported(tmp_path_factory: pytest.TempPathFactory, bert_run: Any) -> Pa
     """The path of version 1 of `bert_run`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(bert_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(bert_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)
 
 
 @pytest.fixture(scope="session")
@@ -256,7 +301,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, trained_run: Any) -> Path
     """The path of version 1 of `trained_run`, exported as `tiny`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(trained_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(trained_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)
 
 
 @pytest.fixture(scope="session")
@@ -264,4 +309,4 @@ def linear_exported(tmp_path_factory: pytest.TempPathFactory, linear_run: Any) -
     """The path of version 1 of `linear_run`. Do not write into it."""
     from textclf.serving.export import export
 
-    return export(linear_run, base=tmp_path_factory.mktemp("saved_models"))
+    return export(linear_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)

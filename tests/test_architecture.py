@@ -15,6 +15,7 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 ORDER = [
     "cli",
     "serving",
+    "gate",
     "store",
     "savedmodel",
     "tuning",

@@ -28,7 +28,13 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
 
 
 @pytest.mark.parametrize(
-    "program", ["import textclf", "from textclf.cli.main import main", "import textclf.evaluation"]
+    "program",
+    [
+        "import textclf",
+        "from textclf.cli.main import main",
+        "import textclf.evaluation",
+        "import textclf.store.sealing, textclf.store.signing, textclf.store.trust",
+    ],
 )
 def test_the_import_is_light(program: str, tmp_path: Path) -> None:
     heavy = "{'tensorflow', 'keras', 'sklearn', 'matplotlib', 'scipy', 'pyarrow'}"
@@ -104,7 +110,8 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
     assert {name.split("/")[0].split("-")[0] for name in names} == {"textclf"}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "textclf").rglob("*.py")}
     assert modules <= set(names)
-    data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")} | {"textclf/evaluation/report.html.j2"}
+    data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")}
+    data |= {"textclf/evaluation/report.html.j2", "textclf/gate/server_ops.tsv"}
     assert data <= set(names)
     assert not [name for name in names if "cache" in name]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from textclf.config import Config, load_config
     from textclf.data.init import init
     from textclf.errors import ConfigError, DataError, ExportError, RunError, TextclfError
+    from textclf.gate.verify import verify
     from textclf.runs.check import check
     from textclf.runs.directory import Run
     from textclf.runs.train import train
@@ -52,9 +53,17 @@ _WHERE = {
     "load_config": "textclf.config",
     "train": "textclf.runs.train",
     "tune": "textclf.tuning.tune",
+    "verify": "textclf.gate.verify",
 }
 
-_WITH_TENSORFLOW = ("textclf.serving.", "textclf.text.", "textclf.runs.", "textclf.training.", "textclf.tuning.")
+_WITH_TENSORFLOW = (
+    "textclf.gate.",
+    "textclf.serving.",
+    "textclf.text.",
+    "textclf.runs.",
+    "textclf.training.",
+    "textclf.tuning.",
+)
 
 __all__ = [
     "Classifier",
@@ -75,6 +84,7 @@ __all__ = [
     "load_config",
     "train",
     "tune",
+    "verify",
 ]
 
 

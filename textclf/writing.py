@@ -71,10 +71,20 @@ def put_in_place(written: Path, path: Path) -> None:
     with written.open("r+b") as file:
         os.fsync(file.fileno())
     written.replace(path)
+    _sync(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until all that a folder holds is on the disk."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
     if os.name == "nt":  # Windows opens no directories
         return
-    directory = os.open(path.parent, os.O_RDONLY)
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(opened)
     finally:
-        os.close(directory)
+        os.close(opened)

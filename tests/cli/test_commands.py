@@ -180,7 +180,7 @@ def test_the_next_command_can_be_pasted(
     shown = textclf("train", "it's mine/config.yaml", "--quiet").stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "export", "it's mine"]
     assert shlex.split(shown.rpartition("TensorBoard:")[2].splitlines()[0])[-1] == "it's mine/logs"
-    monkeypatch.setattr("textclf.serving.export.export", lambda *_: Path("it's mine/tiny/1"))
+    monkeypatch.setattr("textclf.serving.export.export", lambda *_, **__: Path("it's mine/tiny/1"))
     shown = textclf("export", "runs/tiny").stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "predict", "it's mine/tiny", "a text"]
 
@@ -228,7 +228,7 @@ def test_texts_and_a_file_at_once(textclf: Command) -> None:
 
 
 def test_ctrl_c_ends_with_130(textclf: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("textclf.serving.classifier.load", interrupt)

@@ -19,13 +19,28 @@ OPTIONS = {
     "check": ["--set KEY=VALUE", "--json"],
     "train": ["--set KEY=VALUE", "--run", "--force", "--resume [auto|must|never]", "--quiet"],
     "tune": ["--set KEY=VALUE", "--metric", "--trials", "--minutes", "--search FIELD=DOMAIN", "--run", "--quiet"],
-    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json"],
+    "evaluate": ["--data", "--set KEY=VALUE", "--report", "--force", "--json", "--key", "--trusted-key FILE"],
     "predict": [
-        "--file", "--text-column", "--input-format", "--encoding", "--header / --no-header",
+        "--file", "--text-column", "--pair-column", "--input-format", "--encoding", "--header / --no-header",
         "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
-        "--force",
+        "--force", "--key", "--trusted-key FILE",
     ],
-    "export": ["--name", "--base"],
+    "export": [
+        "--name", "--base", "--floor SCORE=VALUE", "--allow-worse", "--no-verify", "--served-from PATH", "--sign-key",
+        "--quiet",
+    ],
+    "verify": ["--json"],
+    "versions": ["--base", "--log", "--json"],
+    "label": ["--base", "--remove", "--served-from PATH"],
+    "rollback": ["--base"],
+    "retire": ["--base", "--force"],
+    "restore": ["--base"],
+    "backup": ["--base"],
+    "restore-from": ["--base"],
+    "keys": [],
+    "sign": ["--key", "--base"],
+    "seal": ["--key", "--remove", "--base"],
+    "unseal": ["--key", "--to", "--base"],
 }  # fmt: skip
 
 LINES = {
@@ -40,6 +55,18 @@ LINES = {
         "in the training data's own format",
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
+    "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],
+    "versions": ["A live version is one that a server sees", "the exit code is 1 if a line was changed or removed"],
+    "label": ["label [OPTIONS] NAME LABEL [VERSION]", "/v1/models/NAME/labels/LABEL", "such as /models in a container"],
+    "rollback": ["the version before, as the log has it", "A second call goes back one more"],
+    "retire": ["so that a server unloads it. Nothing is deleted."],
+    "restore": ["back under its number"],
+    "backup": ["TARGET appears when it is whole; nothing is overwritten."],
+    "restore-from": ["restore-from [OPTIONS] BACKUP", "if one is there with other files, nothing comes back"],
+    "keys": ["a pair that signs versions, or a secret that seals them"],
+    "sign": ["a version's folder (saved_models/NAME/VERSION), or NAME or NAME/VERSION under BASE"],
+    "seal": ["BASE/NAME/VERSION.sealed, which servers do not load", "read back and compared"],
+    "unseal": ["a folder that servers load. The sealed file stays."],
 }
 
 

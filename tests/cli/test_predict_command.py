@@ -228,9 +228,9 @@ def test_a_stream_is_answered_in_batches(textclf: Command, exported: Path, monke
 
     ask = Classifier._ask
 
-    def watch(self: Classifier, batch: list[str | bytes]) -> object:
+    def watch(self: Classifier, *batch: object) -> object:
         read_when_asked.append(read)
-        return ask(self, batch)
+        return ask(self, *batch)
 
     monkeypatch.setattr("textclf.data.iter_texts", texts)
     monkeypatch.setattr(Classifier, "_ask", watch)

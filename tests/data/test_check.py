@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from textclf.config import DataConfig
 from textclf.data import DataCheck, check
 from textclf.data.check import CountTokens
-from textclf.data.table import aligned
-from textclf.terminal import display_width
+from textclf.terminal import aligned, display_width
 
 
-def count_tokens(texts: list[str]) -> NDArray[Any]:
-    return numpy.array([len(text.split()) for text in texts], dtype=numpy.int64)
+def count_tokens(texts: list[str], pairs: list[str] | None) -> NDArray[Any]:
+    lengths = numpy.array([len(text.split()) for text in texts], dtype=numpy.int64)
+    return lengths if pairs is None else lengths + 1 + count_tokens(pairs, None)
 
 
 def counter(train: list[str]) -> CountTokens:

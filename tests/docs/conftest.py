@@ -51,6 +51,7 @@ def workspace(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(Config, "make", classmethod(_tiny(Config.make.__func__)))
     monkeypatch.setattr("textclf.runs.train.write_report", lambda *_: None)  # seconds, and tested elsewhere
+    monkeypatch.setattr("textclf.serving.export._verify", lambda *_: None)  # the same
     tune = textclf.tune
     monkeypatch.setattr("textclf.tuning.tune.tune", lambda *args, **options: tune(*args, **options | {"trials": 2}))
     models, modules = dict(MODELS), set(sys.modules)

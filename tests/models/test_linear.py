@@ -151,7 +151,7 @@ def test_the_largest_vocabulary_has_keys_that_fit() -> None:
 
 
 def test_a_vocabulary_that_is_too_large_is_refused() -> None:
-    tokenizer = SimpleNamespace(vocabulary=range(2_000_001))
+    tokenizer = SimpleNamespace(vocabulary=range(2_000_001), separator_id=None)
     words = "model: linear takes a vocabulary of at most 2000000 tokens, got 2000001. Lower text.max_size or raise"
     with pytest.raises(ConfigError, match=words.replace(".", r"\.")):
         Linear.solve(LinearConfig(), tokenizer, 2, tf.ragged.constant([[1]]), np.array([0]))  # type: ignore[arg-type]
@@ -165,7 +165,7 @@ def test_a_vocabulary_that_is_too_large_is_refused() -> None:
     ],
 )
 def test_nothing_to_learn_from_is_refused(texts: list[list[int]], min_count: int, words: str) -> None:
-    tokenizer = SimpleNamespace(vocabulary=range(9))
+    tokenizer = SimpleNamespace(vocabulary=range(9), separator_id=None)
     ids = tf.ragged.constant(texts, tf.int32, ragged_rank=1)
     with pytest.raises(ConfigError, match=words):
         Linear.solve(LinearConfig(min_count=min_count), tokenizer, 2, ids, np.array([0, 1]))  # type: ignore[arg-type]

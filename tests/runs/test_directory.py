@@ -34,7 +34,7 @@ def test_the_run_that_a_killed_one_was_to_replace_can_be_brought_back(
     link = good.with_name("latest")
     link.symlink_to(good)
     before = Run.load(good)
-    writer = writer_module.RunWriter(link, force=True)
+    writer = writer_module.RunWriter(link, "replace")
     with pytest.raises(RunError, match="found none") as caught:
         Run.load(link)
     assert "get it back" not in str(caught.value)  # it is written just now

@@ -1,5 +1,6 @@
 """The lock: one writer at a time, none after a kill, on whatever machine."""
 
+import errno
 import gc
 import multiprocessing
 import os
@@ -62,14 +63,15 @@ def test_the_lock_of_another_process_counts_until_that_is_killed(tmp_path: Path)
     assert not any(tmp_path.iterdir())
 
 
-def test_where_nothing_may_be_made_beside_the_directory_it_lies_inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS], ids=["no right", "read-only"])
+def test_where_nothing_can_be_made_beside_the_directory_it_lies_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     real_open = os.open
 
     def refuse(path: str | Path, *options: int) -> int:
         if Path(path).parent == tmp_path:
-            raise PermissionError(path)
+            raise OSError(number, os.strerror(number), str(path))
         return real_open(path, *options)
 
     monkeypatch.setattr(os, "open", refuse)  # root may write everywhere: the rights themselves would not do

@@ -1,5 +1,6 @@
 """What becomes of a run that was killed: gone on with, begun anew, or left alone; nothing of anybody's is lost."""
 
+import errno
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from textclf.config import Config, dump_config
 from textclf.errors import RunError
 from textclf.runs.directory import Run
+from textclf.runs.lock import DirectoryLock
 from textclf.runs.resume import can_begin_anew
 from textclf.runs.train import train
 from textclf.runs.writer import RunWriter
@@ -39,6 +41,36 @@ def test_a_run_that_was_just_begun_begins_anew(begun: Path, linear_run: Run, cap
     assert {path.name for path in begun.parent.iterdir()} == {"run"}
 
 
+def test_a_run_begins_anew_in_its_place(
+    begun: Path, linear_run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that is mounted, or that we are in, cannot be moved."""
+
+    def busy(*_: Any) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    left = begun / "bad_rows.jsonl", begun / "logs/events.out.tfevents.1"
+    for path in left:
+        path.touch()
+    monkeypatch.chdir(begun)
+    monkeypatch.setattr(Path, "rename", busy)
+    assert train(linear_run.config, ".", report=False).results["scores"] == linear_run.results["scores"]
+    assert "it begins anew" in caplog.text
+    assert not any(path.exists() for path in left)
+
+
+@pytest.mark.parametrize("seed", [1, 9], ids=["its config", "another config"])
+def test_a_run_that_another_process_writes_is_not_looked_at(
+    begun: Path, linear_run: Run, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    """It may be writing its last checkpoint just now, and is not killed."""
+    lock = DirectoryLock(begun)
+    with pytest.raises(RunError, match="is being written by process"):
+        train(linear_run.config.model_copy(update={"seed": seed}), begun, report=False)
+    lock.release()
+    assert not caplog.messages
+
+
 def test_what_is_not_a_runs_own_is_not_touched(begun: Path, linear_run: Run) -> None:
     (begun / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(RunError, match="is there already"):
@@ -56,7 +88,7 @@ def test_a_config_beside_labels_is_somebodys_folder(linear_run: Run, tmp_path: P
 
 def test_a_run_that_was_to_be_replaced_is_not_lost_by_a_second_try(linear_run: Run, tmp_path: Path) -> None:
     path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
-    killed = RunWriter(path, force=True)
+    killed = RunWriter(path, "replace")
     killed.write_start(linear_run.config, linear_run.labels, linear_run.tokenizer)
     killed.close()
     with pytest.raises(RunError, match=r"is there already.*\n?.*get it back with: rm -r .* && mv "):
@@ -80,7 +112,7 @@ def test_what_is_not_a_runs_own_outlives_every_kill(linear_run: Run, tmp_path: P
     """A run that is replaced, one that was killed in its place, and the one after that each hold somebody's notes."""
     path = Path(shutil.copytree(linear_run.path, tmp_path / "run"))
     (path / "notes.txt").write_text("first", encoding="utf-8")
-    killed = RunWriter(path, force=True)
+    killed = RunWriter(path, "replace")
     killed.write_start(linear_run.config, linear_run.labels, linear_run.tokenizer)
     (path / "notes.txt").write_text("second", encoding="utf-8")
     killed.close()

@@ -230,6 +230,22 @@ def test_a_run_that_fails_with_a_model_says_what_is_kept(
         assert evaluate(path).support == 15
 
 
+@pytest.mark.usefixtures("eagerly")
+def test_a_breakdown_that_would_come_again_is_not_to_be_gone_on_with(
+    tiny_config: MakeConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def spoil(epoch: int, logs: Any = None) -> None:
+        del logs
+        if epoch == 1:
+            callback.model.set_weights([np.full_like(each, np.nan) for each in callback.model.get_weights()])
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=spoil)
+    with pytest.raises(RunError, match=r"broke down: .* begin anew with --force or another --run\."):
+        train(tiny_config(), tmp_path / "run", callbacks=[callback], report=False)
+    assert "The best weights so far (step 3) are kept" in caplog.text
+    assert "goes on from there" not in caplog.text
+
+
 def test_ctrl_c_when_the_page_is_written_takes_no_plots_away(
     tiny_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -385,10 +401,10 @@ def test_a_run_that_fails_puts_the_one_it_would_have_replaced_back(tiny_config: 
 def test_a_run_that_was_set_aside_by_a_killed_one_is_not_lost(tiny_config: MakeConfig, tmp_path: Path) -> None:
     path = tmp_path / "run"
     good = train(tiny_config("model=linear"), path, report=False)
-    killed = writer_module.RunWriter(path, force=True)
+    killed = writer_module.RunWriter(path, "replace")
     killed.write_start(good.config, good.labels, good.tokenizer)
     killed.close()  # the lock of a process that is no more does not count
-    writer_module.RunWriter(path, force=True).abandon()
+    writer_module.RunWriter(path, "replace").abandon()
     assert Run.load(path).results == good.results
 
 

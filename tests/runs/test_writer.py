@@ -5,14 +5,14 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from textclf.errors import RunError
 from textclf.runs import writer as writer_module
 from textclf.runs.directory import Run
-from textclf.runs.writer import RunWriter
+from textclf.runs.writer import Beginning, RunWriter
 from textclf.text.words import WordTokenizer
 
 START = {"config.yaml", "labels.json", "vocabulary.txt"}
@@ -44,7 +44,7 @@ def test_a_run_is_not_replaced_from_inside(
     before = content(old_run)
     monkeypatch.chdir(old_run / folder)
     with pytest.raises(RunError, match=r"cannot replace '.*' from inside: the current folder is .*cd '"):
-        RunWriter(Path(path), force=True)
+        RunWriter(Path(path), "replace")
     assert content(old_run) == before
     assert names(old_run.parent) == {"run"}
 
@@ -63,13 +63,13 @@ def test_a_new_run_may_be_written_where_we_are(
 def test_a_link_stays_and_what_it_shows_is_replaced(linear_run: Run, old_run: Path) -> None:
     link = old_run.parent / "latest"
     link.symlink_to(old_run)
-    with RunWriter(link, force=True) as writer:
+    with RunWriter(link, "replace") as writer:
         start(writer, linear_run)
         writer.write_model(linear_run.model)
     assert link.is_symlink()
     assert names(old_run) == names(link) == START | {"model.keras"}
     assert names(old_run.parent) == {"run", "latest"}
-    with pytest.raises(ZeroDivisionError), RunWriter(link, force=True) as writer:
+    with pytest.raises(ZeroDivisionError), RunWriter(link, "replace") as writer:
         start(writer, linear_run)
         _ = 1 / 0
     assert link.is_symlink()
@@ -77,20 +77,11 @@ def test_a_link_stays_and_what_it_shows_is_replaced(linear_run: Run, old_run: Pa
 
 
 def test_two_writers_do_not_share_a_directory(old_run: Path) -> None:
-    with RunWriter(old_run, force=True):
-        for force in (False, True):
+    with RunWriter(old_run, "replace"):
+        for beginning in get_args(Beginning):
             with pytest.raises(RunError, match="is being written by process"):
-                RunWriter(old_run, force)
-    RunWriter(old_run, force=True).abandon()
-
-
-@pytest.mark.parametrize("anew", [False, True])
-def test_a_run_that_was_finished_before_the_lock_was_taken_is_left_alone(old_run: Path, anew: bool) -> None:
-    before = content(old_run)
-    with pytest.raises(RunError, match=r"Another process has finished the run '.*' just now"):
-        RunWriter(old_run, force=anew, going_on=True)
-    assert content(old_run) == before
-    assert names(old_run.parent) == {"run"}
+                RunWriter(old_run, beginning)
+    RunWriter(old_run, "replace").abandon()
 
 
 def test_a_refused_writer_leaves_no_lock(old_run: Path) -> None:
@@ -127,7 +118,7 @@ def test_the_old_run_comes_back_even_if_the_new_one_cannot_be_removed(
     linear_run: Run, old_run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = content(old_run)
-    writer = RunWriter(old_run, force=True)
+    writer = RunWriter(old_run, "replace")
     start(writer, linear_run)
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
@@ -154,7 +145,7 @@ def test_killed_before_it_wrote_anything_the_old_run_is_still_the_run(old_run: P
     if made:
         old_run.mkdir()
     if force:
-        RunWriter(old_run, force=True).abandon()
+        RunWriter(old_run, "replace").abandon()
     else:
         with pytest.raises(RunError, match="is there already") as caught:
             RunWriter(old_run)
@@ -174,7 +165,7 @@ def test_an_old_run_that_cannot_be_set_aside_stays(old_run: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "rename", busy)
     with pytest.raises(RunError, match=r"cannot be replaced: Device or resource busy\. Choose another --run"):
-        RunWriter(old_run, force=True)
+        RunWriter(old_run, "replace")
     assert content(old_run) == before
 
 
@@ -208,7 +199,7 @@ def test_whenever_it_is_killed_force_starts_again(
             else:
                 assert count == 2 * len(writes)
         writer.close()
-        with RunWriter(path, force=True) as writer:
+        with RunWriter(path, "replace") as writer:
             start(writer, linear_run)
             writer.write_model(linear_run.model)
         assert Run.load(path).labels == linear_run.labels
@@ -246,7 +237,7 @@ def test_an_old_run_that_cannot_be_deleted_is_named(
     def busy(path: Path) -> None:
         raise OSError(f"{path} is busy")
 
-    with RunWriter(old_run, force=True) as writer, caplog.at_level(logging.WARNING):
+    with RunWriter(old_run, "replace") as writer, caplog.at_level(logging.WARNING):
         start(writer, linear_run)
         monkeypatch.setattr(writer_module, "save_model", lambda _, path: path.touch())
         monkeypatch.setattr(writer_module.shutil, "rmtree", busy)

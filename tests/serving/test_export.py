@@ -16,13 +16,18 @@ from textclf.config import Config, load_config
 from textclf.errors import ExportError, RunError
 from textclf.runs.directory import Run
 from textclf.runs.train import train
-from textclf.savedmodel.write import EXTRA
+from textclf.savedmodel.files import EXTRA
 from textclf.serving import export as export_module
 from textclf.serving.classifier import Classifier, load
-from textclf.serving.export import export
+from textclf.serving.export import export as gated_export
 from textclf.store.versions import versions
 
 TEXTS = ["Where is my PARCEL?!", "退款 money back", "", "ｐａｓｓｗｏｒｄ 验证码", "x", " ".join(["late parcel"] * 300)]
+
+
+def export(run: Run | Path, name: str | None = None, base: Path | str = "saved_models") -> Path:
+    """Export without the gate, whose tests are elsewhere."""
+    return gated_export(run, name, base, allow_worse=True, verified=False)
 
 
 def names(path: Path) -> set[str]:
@@ -87,7 +92,7 @@ RUNS = pytest.mark.parametrize(("model", "path"), [("trained_run", "exported"), 
 def test_labels_config_and_scores_stand_beside_the_graph(model: str, path: str, request: pytest.FixtureRequest) -> None:
     trained_run, exported = request.getfixturevalue(model), request.getfixturevalue(path)
     assert names(exported) >= {"saved_model.pb", "variables", EXTRA}
-    assert names(exported / EXTRA) == {"labels.json", "config.yaml", "scores.json"}
+    assert names(exported / EXTRA) >= {"labels.json", "config.yaml", "scores.json"}
     assert json.loads((exported / EXTRA / "labels.json").read_text(encoding="utf-8")) == trained_run.labels
     assert load_config(exported / EXTRA / "config.yaml") == trained_run.config
     assert json.loads((exported / EXTRA / "scores.json").read_text(encoding="utf-8")) == trained_run.results
@@ -125,7 +130,8 @@ class WriteError(Exception):
 def quick_write(monkeypatch: pytest.MonkeyPatch, exported: Path) -> None:
     """Write an export by copying one."""
 
-    def copy(_: Run, directory: Path) -> None:
+    def copy(_: Run, directory: Path, name: str) -> None:
+        del name
         shutil.copytree(exported, directory, dirs_exist_ok=True)
 
     monkeypatch.setattr(export_module, "write_version", copy)
@@ -167,7 +173,7 @@ def test_exports_at_once_get_different_numbers(trained_run: Run, tmp_path: Path)
     for thread in threads:
         thread.join()
     assert sorted(path.name for path in found) == ["1", "2", "3", "4"]
-    assert names(tmp_path / "tiny") == {"1", "2", "3", "4"}
+    assert names(tmp_path / "tiny") == {"1", "2", "3", "4", "log.jsonl"}
     assert all((path / "saved_model.pb").is_file() for path in found)
 
 
@@ -177,9 +183,9 @@ def test_no_number_exists_while_an_export_is_written(
     seen: list[set[str]] = []
     write = export_module.write_version
 
-    def watch(run: Run, directory: Path) -> None:
+    def watch(run: Run, directory: Path, name: str) -> None:
         seen.append(names(tmp_path / "tiny"))
-        write(run, directory)
+        write(run, directory, name)
         seen.append(names(tmp_path / "tiny"))
 
     monkeypatch.setattr(export_module, "write_version", watch)
@@ -188,14 +194,15 @@ def test_no_number_exists_while_an_export_is_written(
     for present in seen:
         (unfinished,) = present
         assert unfinished.startswith(".unfinished-")
-    assert names(tmp_path / "tiny") == {"1"}
+    assert names(tmp_path / "tiny") == {"1", "log.jsonl"}
 
 
 @pytest.mark.parametrize("error", [WriteError(), KeyboardInterrupt()])
 def test_a_failed_export_leaves_nothing(
     trained_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    def fail(_: Run, directory: Path) -> None:
+    def fail(_: Run, directory: Path, name: str) -> None:
+        del name
         (directory / "saved_model.pb").touch()
         raise error
 

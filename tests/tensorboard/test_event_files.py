@@ -44,6 +44,18 @@ def test_a_half_written_record_goes(tmp_path: Path, bytes_lost: int) -> None:
     assert steps_in(path) == list(range(4))
 
 
+@pytest.mark.parametrize("tail", [bytes(4096), bytes(range(256)), b"\x01"], ids=["zeros", "anything", "a byte"])
+@pytest.mark.parametrize("lost", [0, 5, 30])
+def test_what_a_power_cut_left_goes(tmp_path: Path, tail: bytes, lost: int) -> None:
+    """A file can have its length on the disk, and not yet what stands there."""
+    path = write(tmp_path, range(5))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - lost] + tail)
+    cut_back(tmp_path, 100, 100, ["loss"])
+    assert steps_in(path) == list(range(4 if lost else 5))
+    assert whole.startswith(path.read_bytes())
+
+
 def test_points_of_an_evaluation_that_is_to_come_again_go_with_it(tmp_path: Path) -> None:
     path = write(tmp_path, range(6))
     cut_back(tmp_path, 4, 2, ["another tag"])

@@ -1,5 +1,6 @@
 """TensorBoard's event files hold what the history holds."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,22 @@ def test_a_full_disk_costs_points_and_no_training(
     assert prepared.fit(trainer).step == 6
     (record,) = [record for record in caplog.records if "TensorBoard" in record.message]
     assert record.message.endswith("are not whole: No space left on device")
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_files_that_cannot_be_cut_back_cost_points_and_no_training(
+    prepare: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("textclf.tensorboard.log.cut_back", refuse)
+    prepared = prepare("training.epochs=1")
+    trainer = prepared.trainer()
+    trainer.callbacks.append(TensorBoardLog(tmp_path, trainer, every=1))
+    assert prepared.fit(trainer).step == 3
+    assert len([record for record in caplog.records if "TensorBoard" in record.message]) == 1
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -1,5 +1,7 @@
 """Checkpoints: whole or not there, damaged ones passed over, and a training that goes on as if it had never stopped."""
 
+import contextlib
+import errno
 import json
 import re
 from collections.abc import Callable
@@ -14,6 +16,8 @@ from textclf.config import CheckpointsConfig
 from textclf.errors import RunError
 from textclf.training import checkpoints as checkpoints_module
 from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files
+from textclf.training.interruption import TerminatedError
+from textclf.training.loss_scale import LossScale
 
 SETTINGS = ("training.evaluate_every=2", "training.patience=0", "training.epochs=2", "training.batch_size=10")
 TIMED = ("seconds", "examples_per_second", "tokens_per_second", "waiting")
@@ -75,6 +79,19 @@ def test_a_full_disk_costs_no_checkpoint_that_is_there(
     assert "No checkpoint of step 6 could be written" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000005.npz"]
+
+
+def test_old_ones_that_cannot_be_removed_are_said_and_the_new_one_is_written(
+    make: Callable[..., Checkpoints], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    checkpoints = make(keep=1)
+    checkpoints.save(5, some_checkpoint(5))
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert checkpoints.save(6, some_checkpoint(6))
+    assert caplog.messages == [f"Old checkpoints in '{tmp_path / 'checkpoints'}' cannot be removed: Permission denied."]
 
 
 def test_what_is_later_than_where_a_training_goes_on_is_removed(
@@ -149,6 +166,22 @@ def test_a_loss_scale_goes_on_where_it_was(prepare: Callable[..., Any], tmp_path
     assert int(taken_up._step.loss_scale.variables[1]) > 0
 
 
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("before", "now"), [("null", "float16"), ("float16", "null")])
+def test_a_training_goes_on_with_a_loss_scale_or_without_as_it_is_asked(
+    prepare: Callable[..., Any], tmp_path: Path, before: str, now: str
+) -> None:
+    first, second = (prepare(*SETTINGS, f"compute.mixed_precision={kind}") for kind in (before, now))
+    checkpoints = Checkpoints(tmp_path, CheckpointsConfig(minutes=0, steps=1))
+    with pytest.raises(MemoryError):
+        first.fit(first.trainer(callbacks=[StopAfter(3)], checkpoints=checkpoints))
+    trainer = second.trainer()
+    trainer._prepare(second.splits["train"], checkpoints.newest())
+    assert trainer.state.step == 3
+    if trainer._step.loss_scale:
+        assert float(trainer._step.loss_scale()) == float(LossScale()())
+
+
 @pytest.mark.parametrize("steps", range(1, 10))
 def test_stopped_after_any_step_and_taken_up_again_it_ends_alike_to_the_last_bit(
     prepare: Callable[..., Any], uninterrupted: Any, tmp_path: Path, steps: int
@@ -167,6 +200,75 @@ def test_stopped_after_any_step_and_taken_up_again_it_ends_alike_to_the_last_bit
     assert comparable(taken_up.state.history) == comparable(uninterrupted.state.history)
     assert taken_up.state.seconds == checkpoint.state["seconds"] > 0  # what the process before took counts too
     assert json.dumps(taken_up.state.best_score) == json.dumps(uninterrupted.state.best_score)
+
+
+class At(keras.callbacks.Callback):
+    """Does something the n-th time that something happens."""
+
+    def __init__(self, event: str, time: int, action: Callable[[], None]) -> None:
+        super().__init__()
+        self._left, self._action = time, action
+        setattr(self, event, self._happen)
+
+    def _happen(self, *_: Any, **__: Any) -> None:
+        self._left -= 1
+        if not self._left:
+            self._action()
+
+
+def kill() -> None:
+    raise MemoryError("killed")
+
+
+def assert_goes_on_as_if_never_stopped(prepared: Any, checkpoint: Checkpoint | None) -> None:
+    whole, taken_up = prepared.trainer(), prepared.trainer()
+    prepared.fit(whole)
+    state = taken_up.fit(prepared.splits["train"], prepared.splits["dev"], checkpoint)
+    assert not state.interrupted
+    for variable, twin in zip(taken_up.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), twin.numpy(), err_msg=variable.path)
+    assert comparable(state.history) == comparable(whole.state.history)
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("terminated", [False, True], ids=["killed", "SIGTERM"])
+def test_ctrl_c_and_an_end_before_the_last_scores_cost_no_step(
+    prepare: Callable[..., Any], tmp_path: Path, terminated: bool
+) -> None:
+    prepared, checkpoints = prepare(*SETTINGS), Checkpoints(tmp_path, CheckpointsConfig())
+    trainer = prepared.trainer(checkpoints=checkpoints)
+    last_scores = At("on_test_end", 2, trainer._terminate if terminated else kill)
+    trainer.callbacks += [At("on_train_batch_end", 3, trainer._interrupt), last_scores]
+    ended = r"Stopped by SIGTERM after step 3\. A checkpoint is written" if terminated else "killed"
+    with pytest.raises(TerminatedError if terminated else MemoryError, match=ended):
+        prepared.fit(trainer)
+    assert_goes_on_as_if_never_stopped(prepared, checkpoints.newest())
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize("asked", ["_interrupt", "_terminate"])
+def test_none_is_written_where_they_are_turned_off(prepare: Callable[..., Any], tmp_path: Path, asked: str) -> None:
+    prepared = prepare(*SETTINGS)
+    trainer = prepared.trainer(checkpoints=Checkpoints(tmp_path / "checkpoints", CheckpointsConfig(minutes=0)))
+    trainer.callbacks.append(At("on_train_batch_end", 3, getattr(trainer, asked)))
+    with pytest.raises(TerminatedError) if asked == "_terminate" else contextlib.nullcontext() as raised:
+        prepared.fit(trainer)
+    assert not raised or str(raised.value) == "Stopped by SIGTERM after step 3. No checkpoint was written."
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.usefixtures("eagerly")
+@pytest.mark.parametrize(("every", "event", "time"), [(100, "on_test_begin", 1), (2, "on_epoch_end", 2)])
+def test_sigterm_at_the_very_end_is_heard(
+    prepare: Callable[..., Any], tmp_path: Path, every: int, event: str, time: int
+) -> None:
+    prepared = prepare(*SETTINGS, f"training.evaluate_every={every}")
+    checkpoints = Checkpoints(tmp_path, CheckpointsConfig())
+    trainer = prepared.trainer(checkpoints=checkpoints)
+    trainer.callbacks.append(At(event, time, trainer._terminate))
+    with pytest.raises(TerminatedError, match=r"^Stopped by SIGTERM after step 10\. A checkpoint is written"):
+        prepared.fit(trainer)
+    assert_goes_on_as_if_never_stopped(prepared, checkpoints.newest())
 
 
 def test_a_checkpoint_of_another_model_is_refused(prepare: Callable[..., Any], tmp_path: Path) -> None:
@@ -207,6 +309,15 @@ def test_a_breakdown_goes_back_with_half_the_rate_if_that_is_wished(
     assert re.search(expected, caplog.text)
     assert [record["step"] for record in state.history] == [2, 4, 6, 8, 10]
     assert all(np.isfinite(each).all() for each in trainer.model.get_weights())
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_two_returns_to_the_beginning_leave_a_history_of_one_training(prepare: Callable[..., Any]) -> None:
+    prepared = prepare(*SETTINGS, "training.rollback=true")
+    # A step that breaks down moves nothing, so the first return comes after two of the three.
+    state = prepared.fit(prepared.trainer(callbacks=[Spoil(4, 3, np.nan)]))
+    assert state.rollbacks == 2
+    assert [record["step"] for record in state.history] == [2, 4, 6, 8, 10]
 
 
 def test_after_a_return_the_saved_weights_are_those_that_the_state_tells_of(

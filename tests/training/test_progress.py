@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from textclf.training.progress import ProgressBar
+from textclf.config import Config
+from textclf.training.progress import ProgressBar, announce
 
 
 @pytest.mark.usefixtures("eagerly")
@@ -24,6 +25,22 @@ def test_the_bar_writes_a_line_an_evaluation_to_standard_error(
         assert f"step {record['step']:>6}" in line
         assert f"dev accuracy {record['dev']['accuracy']:.4f}" in line
         assert line.endswith(" texts/s")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "how"),
+    [
+        (["training.epochs=1"], "1 epoch of 63 steps"),
+        (["training.epochs=2", "training.batch_size=1000"], "2 epochs of 1 step"),
+        (["model=linear"], "fitted in one go"),
+    ],
+)
+def test_what_is_about_to_be_learnt_is_said(
+    tiny_config: Callable[..., Config], capsys: pytest.CaptureFixture[str], overrides: list[str], how: str
+) -> None:
+    config = tiny_config(*overrides)
+    announce(config, 1000, 50)
+    assert capsys.readouterr().err == f"{config.model.name}: train has 1,000 texts, dev 50; {how}.\n"
 
 
 @pytest.mark.usefixtures("eagerly")

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.util import tensor_util
 
 from textclf.config import Config
@@ -39,6 +40,29 @@ def test_each_trial_has_its_values_and_its_score(linear: Config, pretended: Any,
         if trial.score is not None:
             (event,) = events.Tensors("hparams/dev_macro_f1")
             assert tensor_util.make_ndarray(event.tensor_proto) == pytest.approx(trial.score)
+
+
+def test_a_row_that_a_full_disk_or_a_kill_has_cost_is_made_good(
+    linear: Config, pretended: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    path = tmp_path / "tune"
+    with monkeypatch.context() as patch:
+        patch.setattr("textclf.tensorboard.hparams.session_end_pb", full)
+        assert [trial.state for trial in tune(linear, path, trials=2).trials] == ["done", "done"]
+    assert f"TensorBoard lacks trial 1 of '{path}': No space left on device" in caplog.text
+    assert not list(path.glob("logs/trial-*/hparams"))
+    pretended.ends = {2: Ending("stopped", 0.5)}
+    tune(linear, path, trials=3)
+    status = {
+        folder.parent.name: plugin_data(folder, metadata.SESSION_END_INFO_TAG)[0].session_end_info.status
+        for folder in path.glob("logs/trial-*/hparams")
+    }
+    done, stopped = api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE
+    assert status == {"trial-000": done, "trial-001": done, "trial-002": stopped, "trial-003": done}
+    assert not list(path.glob("logs/*/.unfinished-*"))
 
 
 @pytest.mark.usefixtures("eagerly")

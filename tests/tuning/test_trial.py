@@ -9,9 +9,11 @@ import pytest
 
 from textclf.config import Config
 from textclf.data import load_corpus
+from textclf.errors import DataError
+from textclf.training.callbacks import StepCallbacks
 from textclf.tuning import trial as trial_module
 from textclf.tuning.study import Study
-from textclf.tuning.trial import Ending, run_trial
+from textclf.tuning.trial import Ending, TrialWatch, run_trial
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -64,6 +66,36 @@ def test_what_only_shows_in_training_fails_too(run: Any, tiny_config: Callable[.
     ending = run(tiny_config("model=linear", "model.min_count=1000"))
     assert (ending.state, ending.score) == ("failed", None)
     assert ending.note == "model.min_count: no n-gram stands in 1000 training texts. Lower it."
+
+
+def test_vectors_that_are_not_of_the_tokens_that_are_tried_fail_that_trial_alone(
+    run: Any, tiny_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "vectors.txt").write_text("parcel 1 2\nmoney 3 4\n", encoding="utf-8")
+    vectors = (f"model.vectors={tmp_path / 'vectors.txt'}", "model.vectors_mode=static")
+    ending = run(tiny_config(*vectors, "text.tokens=characters", "training.epochs=1"))
+    assert ending.state == "failed"
+    assert "vectors.txt" in ending.note
+
+
+@pytest.mark.parametrize(("error", "note"), [(MemoryError(), "MemoryError"), (DataError("no\nrows"), "no rows")])
+def test_what_one_trial_alone_runs_into_is_its_note(
+    run: Any, tiny_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch, error: Exception, note: str
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(trial_module, "fit", fail)
+    assert run(tiny_config()) == Ending("failed", note=note)
+
+
+def test_no_step_of_a_trial_waits_for_the_device() -> None:
+    class Untouched:
+        def __float__(self) -> float:
+            raise AssertionError("it was waited for")
+
+    watch = TrialWatch("macro_f1", lambda *_: False, float("inf"))
+    StepCallbacks([watch]).end(0, Untouched(), Untouched())  # type: ignore[arg-type]
 
 
 def test_ctrl_c_stops_a_trial(run: Any, tiny_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:

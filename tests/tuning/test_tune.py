@@ -64,7 +64,6 @@ def test_the_first_trial_has_the_configs_own_values(linear: Config, pretended: A
     assert pretended.calls[0]["metric"] == "macro_f1"
 
 
-@pytest.mark.usefixtures("pretended")
 def test_a_search_says_what_comes_and_counts_it(
     linear: Config, pretended: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +79,7 @@ def test_a_search_says_what_comes_and_counts_it(
         ]
 
 
+@pytest.mark.usefixtures("pretended")
 def test_a_search_learns_from_its_trials(linear: Config, tmp_path: Path) -> None:
     found = tune(linear, tmp_path / "tune", trials=40)
     first, last = (
@@ -230,6 +230,11 @@ def test_without_a_whole_trial_there_is_no_best(linear: Config, pretended: Any, 
     with pytest.raises(RunError, match=r"No trial came to its end: 0 trials. Give it more time, with --minutes."):
         print(found.best)
     assert not (tmp_path / "none/best.yaml").exists()
+    pretended.ends = {0: Ending("stopped", interrupted=True)}
+    found = tune(linear, tmp_path / "interrupted")
+    with pytest.raises(RunError, match=r"1 trial \(1 stopped\). The same command goes on."):
+        print(found.best)
+    pretended.calls.clear()
     pretended.ends = {0: Ending("failed", note="out of memory")}
     found = tune(linear, tmp_path / "failed", trials=1)
     with pytest.raises(RunError, match=r"1 trial \(1 failed\). The last one that failed: out of memory"):

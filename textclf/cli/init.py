@@ -34,7 +34,7 @@ def command(data: str, out: str, name: str | None, force: bool, overrides: tuple
     if out == STDOUT:
         return
     written = shlex.quote(out)
-    click.echo(_summary(guessed))
+    click.echo(_summary(guessed, config.data.pair_column))
     try:
         num_bad, num_rows = count_bad_rows(config.data)
     except DataError as error:  # some of it was set, and the rest is for whoever edits the config
@@ -46,10 +46,11 @@ def command(data: str, out: str, name: str | None, force: bool, overrides: tuple
     click.echo(f"Wrote {out}. Next: textclf check {written}, then textclf train {written}.")
 
 
-def _summary(guessed: Guess) -> str:
+def _summary(guessed: Guess, pair_column: str | None) -> str:
     """Return what was found, for the terminal."""
+    second = "" if pair_column is None else f"second text in '{pair_column}', "
     lines = [f"Format {guessed.format}, encoding {guessed.encoding} ({guessed.encoding_certainty})."]
-    lines.append(f"Text in '{guessed.text_column}', label in '{guessed.label_column}'.")
+    lines.append(f"Text in '{guessed.text_column}', {second}label in '{guessed.label_column}'.")
     if guessed.format in DELIMITERS:
         held = "names of columns" if guessed.header else "a text like the others"
         lines.append(f"The first line holds {held} ({guessed.header_certainty}).")

@@ -16,6 +16,18 @@ COMMANDS = {
     "evaluate": "Score a run or an export on labelled data.",
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",
+    "verify": "Load an export as a server does, ask it, and say what is wrong.",
+    "versions": "List a served model's versions, or who did what with them.",
+    "label": "Let a label such as stable point at a version.",
+    "rollback": "Let the label stable point at the version before.",
+    "retire": "Take a version from the server's sight.",
+    "restore": "Bring a retired version back.",
+    "backup": "Copy a served model with all its versions to a folder.",
+    "restore-from": "Bring back what a backup holds.",
+    "keys": "Make keys that sign versions, or that seal them.",
+    "sign": "Sign a version, so that it can be told from an altered one.",
+    "seal": "Encrypt a version at rest.",
+    "unseal": "Decrypt a sealed version.",
 }
 
 
@@ -34,7 +46,7 @@ class _Stopped(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A group that imports `textclf.cli.<name>` for the command `<name>`, and words errors for people."""
+    """A group that imports a command's module, `textclf.cli.<name>`, and words errors for people."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the work."""
@@ -47,7 +59,7 @@ class LazyGroup(click.Group):
             if ctx.resilient_parsing:  # the shell completes a half-written name
                 return None
             ctx.fail(f"No such command '{name}'.{did_you_mean(name, COMMANDS)}")
-        command: click.Command = importlib.import_module(f"textclf.cli.{name}").command
+        command: click.Command = importlib.import_module(f"textclf.cli.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

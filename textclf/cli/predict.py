@@ -4,12 +4,13 @@ import codecs
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
+from textclf.cli.options import opening_key_option, trusted_key_option
 from textclf.cli.output import opened
 from textclf.config import DataConfig
 from textclf.errors import DataError, RunError
@@ -17,12 +18,13 @@ from textclf.startup import import_tensorflow
 
 
 @click.command(name="predict")
-@click.argument("model", type=click.Path(file_okay=False))
+@click.argument("model", type=click.Path())
 @click.argument("texts", nargs=-1)
 @click.option(
     "--file", "source", help="File to read: plain lines, CSV, TSV, JSON lines or Parquet; - is standard input."
 )
 @click.option("--text-column", help="Column or field of the text in such a file; the training data's if not given.")
+@click.option("--pair-column", help="The same of the second text, for a model of pairs.")
 @click.option("--input-format", default="auto", show_default=True, help="Format of the file: auto, lines, csv, tsv, …")
 @click.option(
     "--encoding",
@@ -51,11 +53,14 @@ from textclf.startup import import_tensorflow
 @click.option("--all-scores", is_flag=True, help="Write every label's score, not only the best one's.")
 @click.option("--out", default="-", show_default=True, help="File to write; - is standard output.")
 @click.option("--force", is_flag=True, help="Replace --out if it is there.")
+@opening_key_option
+@trusted_key_option
 def command(
     model: str,
     texts: tuple[str, ...],
     source: str | None,
     text_column: str | None,
+    pair_column: str | None,
     input_format: str,
     encoding: str | None,
     header: bool | None,
@@ -65,11 +70,13 @@ def command(
     all_scores: bool,
     out: str,
     force: bool,
+    key_file: str | None,
+    trusted_keys: tuple[str, ...],
 ) -> None:
     """Classify TEXTS, or a file of any size, or standard input, with the exported MODEL (saved_models/NAME[/VERSION]).
 
     Writes a line a text, in their order: label, score and text (TSV: white space in texts becomes spaces), or JSON
-    objects.
+    objects. A model of pairs takes two texts for each, and of TEXTS each two are a pair.
     """
     if texts and source is not None:
         raise click.UsageError("Expected texts as arguments or --file, got both.")
@@ -80,32 +87,51 @@ def command(
     import_tensorflow()
     from textclf.serving.classifier import load
 
-    classifier = load(model)
+    classifier = load(model, key=key_file, trusted_keys=trusted_keys or None)
     undecodable = _Undecodable()
-    stream: Iterable[str] = texts
-    if not texts:
+    stream: Iterable[tuple[str, ...]]
+    if texts:
+        stream = _arguments(texts, classifier.takes_pairs)
+    else:
         given = {
             "text_column": text_column,
+            "pair_column": pair_column,
             "encoding": encoding,
             "header": header,
             "delimiter": delimiter,
             "quoting": quoting,
         }
+        if pair_column is not None and not classifier.takes_pairs:
+            raise click.UsageError(f"--pair-column: '{model}' was trained on single texts.")
         stream = _read(source or "-", input_format, classifier.data_config, given, undecodable)
         if source is None and sys.stdin.isatty():
             click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
-    kept, asked = itertools.tee(map(_encodable, stream))
-    rows = zip(kept, classifier.stream(asked), strict=True)
+    kept, *asked = itertools.tee((tuple(map(_encodable, row)) for row in stream), 3)
+    pairs = (row[1] for row in asked[1]) if classifier.takes_pairs else None
+    rows = zip(kept, classifier.stream((row[0] for row in asked[0]), pairs=pairs), strict=True)
     first = list(itertools.islice(rows, 1))  # an error at the first text leaves nothing behind, not even a header
     write: Callable[..., None] = _write_tsv if output_format == "tsv" else _write_jsonl
     with opened(out) as file:
-        write(file, itertools.chain(first, rows), classifier.labels if all_scores else [])
+        names = _NAMES[: 2 if classifier.takes_pairs else 1]
+        write(file, itertools.chain(first, rows), names, classifier.labels if all_scores else [])
     if undecodable.count:
         click.echo(
             f"Read as U+FFFD, because they are not in the encoding: {undecodable.count:,} pieces of the input. "
             + undecodable.hint(),
             err=True,
         )
+
+
+_NAMES = ("text", "text_pair")
+"""What the texts of a row are called in the answers."""
+
+
+def _arguments(texts: tuple[str, ...], pairs: bool) -> Iterator[tuple[str, ...]]:
+    if pairs and len(texts) % 2:
+        raise click.UsageError(
+            f"Expected an even number of texts, since the model was trained on pairs of texts; got {len(texts)}."
+        )
+    return zip(texts[::2], texts[1::2], strict=True) if pairs else ((text,) for text in texts)
 
 
 class _Undecodable:
@@ -142,7 +168,9 @@ class _Undecodable:
 # How the readers call the options, and what they are called here.
 _OPTIONS = {
     "the option for the text column": "--text-column",
+    "the option for the second text's column": "--pair-column",
     "data.text_column": "--text-column",
+    "data.pair_column": "--pair-column",
     "data.encoding=": "--encoding ",
     "data.encoding": "--encoding",
     "data.delimiter=": "--delimiter ",
@@ -165,15 +193,20 @@ def _renamed(message: str) -> str:
 
 def _read(
     source: str, input_format: str, data: DataConfig, given: dict[str, Any], undecodable: _Undecodable
-) -> Iterator[str]:
-    """Yield the texts of a file or of standard input, written as the training data but for what is given."""
-    from textclf.data import iter_texts
+) -> Iterator[tuple[str, ...]]:
+    """Yield each row's texts, of a file or of standard input, written as the training data but for what is given."""
+    from textclf.data import iter_pairs, iter_texts
 
     try:
         written = data if _is_written_as(source, input_format, data) else data.model_copy(update={"encoding": "utf-8"})
         options = {name: getattr(written, name) if value is None else value for name, value in given.items()}
         undecodable.encoding = options["encoding"]
-        yield from iter_texts(source, format=input_format, errors=undecodable.name, **options)
+        options |= {"format": input_format, "errors": undecodable.name}
+        pair_column = options.pop("pair_column")
+        if pair_column is None:
+            yield from ((text,) for text in iter_texts(source, **options))
+        else:
+            yield from iter_pairs(source, pair_column=pair_column, **options)
     except DataError as error:
         message = _renamed(str(error))
         if message.startswith("format: "):
@@ -203,16 +236,21 @@ def _encodable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _write_tsv(file: IO[str], rows: Iterator[tuple[str, Any]], labels: list[str]) -> None:
-    file.write("\t".join(["label", "score", *map(_one_line, labels), "text"]) + "\n")
-    for text, prediction in rows:
+def _write_tsv(
+    file: IO[str], rows: Iterator[tuple[tuple[str, ...], Any]], names: Sequence[str], labels: list[str]
+) -> None:
+    file.write("\t".join(["label", "score", *map(_one_line, labels), *names]) + "\n")
+    for texts, prediction in rows:
         scores = [f"{score:.6f}" for score in (prediction.score, *(prediction.scores[label] for label in labels))]
-        file.write("\t".join([_one_line(prediction.label), *scores, _one_line(text)]) + "\n")
+        file.write("\t".join([_one_line(prediction.label), *scores, *map(_one_line, texts)]) + "\n")
 
 
-def _write_jsonl(file: IO[str], rows: Iterator[tuple[str, Any]], labels: list[str]) -> None:
-    for text, prediction in rows:
-        record = {"text": text, "label": prediction.label, "score": round(prediction.score, 6)}
+def _write_jsonl(
+    file: IO[str], rows: Iterator[tuple[tuple[str, ...], Any]], names: Sequence[str], labels: list[str]
+) -> None:
+    for texts, prediction in rows:
+        record: dict[str, Any] = dict(zip(names, texts, strict=True))
+        record |= {"label": prediction.label, "score": round(prediction.score, 6)}
         if labels:
             record["scores"] = {label: round(score, 6) for label, score in prediction.scores.items()}
         file.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -69,6 +69,19 @@ class BertConfig(ModelOptions):
     """Whether case and accents are folded before word pieces are learnt and looked up."""
 
     length_fields: ClassVar[str] = "text.max_tokens and model.long_texts"
+    least_of_pairs: ClassVar[int] = 5
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from and what licence they have, a sentence for a model card."""
+        if self.preset is None:
+            return super().weights
+        if self.preset == "minilm":
+            return (
+                "The encoder begins as sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0, Wang et al. 2020, "
+                "https://arxiv.org/abs/2002.10957)."
+            )
+        return f"The encoder begins as the preset '{self.preset}'; its own page says which licence it has."
 
     @property
     def learns_in_steps(self) -> bool:
@@ -79,6 +92,11 @@ class BertConfig(ModelOptions):
     def not_compilable(self) -> str | None:
         """The choice of windows, if steps are taken with it: how many there are depends on the texts."""
         return "model.long_texts=windows" if self.long_texts == "windows" and self.learns_in_steps else None
+
+    @property
+    def not_of_pairs(self) -> str | None:
+        """The choice of windows, or of beginning and end, which are of one text."""
+        return f"model.long_texts={self.long_texts}" if self.long_texts != "head" else None
 
     def idle(self) -> set[str]:
         """Return the options that count nothing, such as the sizes of an encoder that a preset brings."""

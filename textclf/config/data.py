@@ -1,5 +1,6 @@
 """Where the labelled texts come from and how they are split."""
 
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator, model_validator
@@ -31,7 +32,9 @@ class DataConfig(Section):
     """Format of the sources; auto goes by the name (`.csv`, `.tsv`, `.jsonl`, `.parquet`, `.txt`, each but Parquet
     also `.gz`; a folder; `tfds:`)."""
     text_column: str = "text"
-    """Name of the column or field that holds the text."""
+    """Name of the column or field that holds the text; of pairs, the first one."""
+    pair_column: str | None = None
+    """Name of the column or field that holds the second text, if rows are pairs of texts; null for single texts."""
     label_column: str = "label"
     """Name of the column or field that holds the label."""
     header: bool = True
@@ -51,6 +54,12 @@ class DataConfig(Section):
     """What happens if rows are bad (no text, no label, wrong number of fields, …): stop, or drop exactly these and
     list them in a file."""
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns of text, label and, of pairs, second text, by the option that names each."""
+        named = {"data.text_column": self.text_column, "data.label_column": self.label_column}
+        return named if self.pair_column is None else named | {"data.pair_column": self.pair_column}
+
     @field_validator("encoding")
     @classmethod
     def _encoding_is_known(cls, value: str) -> str:
@@ -67,8 +76,19 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _columns_differ(self) -> "DataConfig":
-        if self.text_column == self.label_column:
-            raise ValueError(f"text_column and label_column are both '{self.text_column}'; they must differ")
+        fields = {"text_column": self.text_column, "pair_column": self.pair_column, "label_column": self.label_column}
+        for (first, name), (second, other) in combinations(fields.items(), 2):
+            if name == other:
+                raise ValueError(f"{first} and {second} are both '{name}'; they must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _pairs_need_columns(self) -> "DataConfig":
+        if self.pair_column is not None and self.format in ("fasttext", "folder"):
+            raise ValueError(
+                f"format={self.format} and pair_column={self.pair_column} exclude each other: that format has no "
+                "columns, and so no place for a second text"
+            )
         return self
 
     @model_validator(mode="after")

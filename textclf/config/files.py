@@ -8,7 +8,6 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from textclf.config import notation
-from textclf.config.data import DataConfig
 from textclf.config.fields import field_at
 from textclf.config.run import Config
 from textclf.errors import ConfigError
@@ -38,13 +37,26 @@ def load_config(path: str | Path | None, overrides: Iterable[str] = ()) -> Confi
     return Config.make(override(values, overrides))
 
 
-def load_data_config(path: str | Path) -> DataConfig:
-    """Read the data section of a config file; its model's class need not be known here.
+def parse_values(text: str, path: str | Path) -> dict[str, Any]:
+    """Return the nested values of a config's text, of which `Config.make` makes a config.
+
+    Args:
+        text: YAML.
+        path: What a message calls the file that it is from.
 
     Raises:
-        ConfigError: The file is missing or no YAML mapping, or its data section does not fit.
+        ConfigError: It is no YAML mapping.
     """
-    return Config.make({"data": _read_yaml(Path(path)).get("data")}).data
+    try:
+        values = notation.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"'{path}' cannot be read as YAML: {error}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        raise ConfigError(f"'{path}' should hold a mapping (`data:`, `model:`, …), but holds a {kind}.")
+    return values
 
 
 def override(values: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -77,20 +89,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         command = shlex.join(["textclf", "init", str(path)])
         raise ConfigError(f"'{path}' looks like data, not a config. Write a config for it with: {command}")
     try:
-        values = notation.parse(path.read_text(encoding="utf-8-sig"))
+        return parse_values(path.read_text(encoding="utf-8-sig"), path)
     except FileNotFoundError:
         raise ConfigError(
             f"No config file at '{path}'. Write one for your data with: "
             f"textclf init DATA --out {shlex.quote(str(path))}"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"'{path}' cannot be read as YAML: {error}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        kind = type(values).__name__
-        raise ConfigError(f"'{path}' should hold a mapping (`data:`, `model:`, …), but holds a {kind}.")
-    return values
 
 
 def _put(values: dict[str, Any], text: str) -> None:

@@ -30,6 +30,12 @@ def check_name(value: str) -> str:
     return value
 
 
+def _pair_column(info: ValidationInfo) -> str | None:
+    """Return the column of the second texts; None for single texts, and if the data section was refused."""
+    data = info.data.get("data")
+    return None if data is None else data.pair_column
+
+
 class Config(Section):
     """A run: data, tokens, model, training and the seed they share.
 
@@ -75,6 +81,31 @@ class Config(Section):
         if model is None or not isinstance(value, dict):
             return value
         return model.defaults().get(str(info.field_name), {}) | value
+
+    @field_validator("model")
+    @classmethod
+    def _model_reads_pairs(cls, value: ModelOptions, info: ValidationInfo) -> ModelOptions:
+        column = _pair_column(info)
+        if column is not None and value.not_of_pairs:
+            raise ValueError(
+                f"{value.not_of_pairs} and data.pair_column={column} exclude each other: a pair that is too long is "
+                "cut at the ends of its texts, which is model.long_texts=head"
+            )
+        return value
+
+    @field_validator("text")
+    @classmethod
+    def _pairs_have_room(cls, value: TextConfig, info: ValidationInfo) -> TextConfig:
+        column, model = _pair_column(info), info.data.get("model")  # the model is missing if it was refused
+        if column is None or model is None:
+            return value
+        for field, least in {"max_tokens": model.least_of_pairs, "max_size": 4}.items():
+            if getattr(value, field) < least:
+                raise ValueError(
+                    f"expected {field} of at least {least} with data.pair_column={column}, room for two texts and what "
+                    f"separates them, got {getattr(value, field)}"
+                )
+        return value
 
     @field_validator("compute", "checkpoints", mode="before")
     @classmethod

@@ -44,6 +44,8 @@ class ModelOptions(Section):
 
     length_fields: ClassVar[str] = "text.max_tokens"
     """The fields that say what becomes of a long text, as a message names them."""
+    least_of_pairs: ClassVar[int] = 3
+    """Tokens of the shortest pair that says anything: one of each text, and those around and between them."""
 
     name: str
     """The model."""
@@ -59,6 +61,16 @@ class ModelOptions(Section):
 
         That is one with which shapes in the graph follow from the texts, and not from the batch's shape alone.
         """
+        return None
+
+    @property
+    def weights(self) -> str:
+        """Where the weights come from and what licence they have, a sentence for a model card."""
+        return "Trained from the first weight on the data below; no weights of others."
+
+    @property
+    def not_of_pairs(self) -> str | None:
+        """The option, as `model.field=value`, with which the model cannot read pairs of texts, or None."""
         return None
 
     def idle(self) -> set[str]:

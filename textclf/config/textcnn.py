@@ -67,6 +67,16 @@ class TextCNNConfig(ModelOptions):
             space["model.embedding_dim"] = Choices((64, 128, 256))
         return space
 
+    @property
+    def weights(self) -> str:
+        """Where the weights come from and what licence they have, a sentence for a model card."""
+        if self.vectors is None:
+            return super().weights
+        return (
+            f"The tokens' vectors begin as those of the file '{Path(self.vectors).name}', whose licence is not known "
+            "here; all else was trained on the data below."
+        )
+
     @model_validator(mode="after")
     def _vectors_go_with_their_mode(self) -> "TextCNNConfig":
         if (self.vectors is None) != (self.vectors_mode == "random"):

@@ -1,7 +1,7 @@
 """From sources to splits: read, check, cut. Nothing here imports TensorFlow, but for `tfds:` sources.
 
-The way in is `load_corpus`; `iter_texts` reads unlabelled texts, `check` looks at a data set before it
-is learnt from, and `guess` finds out how a file is written.
+The way in is `load_corpus`; `iter_texts` and `iter_pairs` read what has no labels, `check` looks at a
+data set before it is learnt from, and `guess` finds out how a file is written.
 """
 
 from textclf.data.check import check
@@ -11,7 +11,7 @@ from textclf.data.findings import DataCheck
 from textclf.data.guess import Guess, guess
 from textclf.data.readers import format_of, read
 from textclf.data.splitting import read_folds, stratified_cut
-from textclf.data.texts import iter_texts
+from textclf.data.texts import iter_pairs, iter_texts
 
 __all__ = [
     "BadRow",
@@ -23,6 +23,7 @@ __all__ = [
     "check",
     "format_of",
     "guess",
+    "iter_pairs",
     "iter_texts",
     "load_corpus",
     "load_split",

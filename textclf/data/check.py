@@ -24,8 +24,9 @@ IMBALANCE = 10
 SHARE_CUT = 0.05
 """So many texts longer than the limit are worth a warning."""
 
-CountTokens: TypeAlias = Callable[[list[str]], NDArray[Any]]
-"""Returns the number of tokens of each text, `int[texts]`, before any is cut."""
+CountTokens: TypeAlias = Callable[[list[str], list[str] | None], NDArray[Any]]
+"""Returns the number of tokens of each row, `int[rows]`, before any is cut, given the texts and, of pairs, the second
+texts; 0 for a row with a text of which no token is left."""
 
 
 def check(
@@ -40,19 +41,19 @@ def check(
     Args:
         config: Where the texts are. Bad rows are left out and reported, whatever its `bad_rows` says.
         seed: Seed of the run, so that the splits are the run's.
-        counter: Returns what counts tokens, given the training texts.
-        max_tokens: Longest text that the model sees, in tokens.
+        counter: Returns what counts tokens, given the training texts, of pairs both.
+        max_tokens: Longest text, or pair, that the model sees, in tokens.
         length_fields: The fields of the config that say what becomes of a longer one.
 
     Raises:
         DataError: As `load_corpus`, but for bad rows.
     """
     corpus = load_corpus(config.model_copy(update={"bad_rows": "drop"}), seed)
-    keys = {name: [folded(text) for text in split.texts] for name, split in corpus.splits.items()}
+    keys = {name: _keys(split) for name, split in corpus.splits.items()}
     seen = {name: _labels_of(keys[name], split.labels) for name, split in corpus.splits.items()}
-    count_tokens = counter(corpus.train.texts)
+    count_tokens = counter(corpus.train.all_texts)
     splits = {
-        name: _check_split(split, keys[name], count_tokens(split.texts), max_tokens)
+        name: _check_split(split, keys[name], count_tokens(split.texts, split.pairs), max_tokens)
         for name, split in corpus.splits.items()
     }
     overlaps = [
@@ -63,13 +64,14 @@ def check(
     only_in_train = [label for label in corpus.labels if label not in scored]
     # Rows with other labels than those of train are bad rows, and stand in no split.
     not_in_train = sorted({row.detail for row in corpus.bad_rows if row.problem == problems.UNSEEN_LABEL})
+    unit = "texts" if config.pair_column is None else "pairs"
     warnings = [
         *_bad_row_warnings(len(corpus.bad_rows), config.bad_rows == "drop"),
-        *_row_warnings(splits, overlaps),
-        *_length_warnings(splits, max_tokens, length_fields),
+        *_row_warnings(splits, overlaps, unit),
+        *_length_warnings(splits, max_tokens, length_fields, unit),
         *_label_warnings(splits["train"].labels, only_in_train, not_in_train),
     ]
-    return DataCheck(splits, overlaps, only_in_train, not_in_train, corpus.bad_rows, max_tokens, warnings)
+    return DataCheck(splits, overlaps, only_in_train, not_in_train, corpus.bad_rows, max_tokens, warnings, unit)
 
 
 def folded(text: str) -> str:
@@ -80,6 +82,14 @@ def folded(text: str) -> str:
         'two words'
     """
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _keys(split: Split) -> list[str]:
+    """Return what is equal for rows that are duplicates: of pairs, both texts in their order."""
+    keys = [folded(text) for text in split.texts]
+    if split.pairs is None:
+        return keys
+    return [f"{key}\0{folded(pair)}" for key, pair in zip(keys, split.pairs, strict=True)]
 
 
 def _labels_of(keys: list[str], labels: list[str]) -> dict[str, set[str]]:
@@ -123,25 +133,28 @@ def _bad_row_warnings(num_bad: int, dropped: bool) -> Iterator[str]:
         yield f"Bad rows: {num_bad:,}. Training stops at them; --set data.bad_rows=drop leaves them out."
 
 
-def _row_warnings(splits: dict[str, SplitCheck], overlaps: list[Overlap]) -> Iterator[str]:
+def _row_warnings(splits: dict[str, SplitCheck], overlaps: list[Overlap], unit: str) -> Iterator[str]:
+    rows = unit.capitalize()
     for overlap in overlaps:
         if overlap.rows:
             yield (
-                f"Texts of {overlap.second} that also stand in {overlap.first}: {overlap.rows:,} of "
+                f"{rows} of {overlap.second} that also stand in {overlap.first}: {overlap.rows:,} of "
                 f"{splits[overlap.second].rows:,}, {overlap.conflicting:,} of them with another label. "
                 f"Scores on {overlap.second} will look better than they are."
             )
     for name, split in splits.items():
         if split.conflicting:
-            yield f"Texts of {name} that came before with another label: {split.conflicting:,}. One of both is wrong."
+            yield f"{rows} of {name} that came before with another label: {split.conflicting:,}. One of both is wrong."
         if split.without_tokens:
-            yield f"Texts of {name} without a single token: {split.without_tokens:,}."
+            single = "a single token" if unit == "texts" else "a single token in one of both texts"
+            yield f"{rows} of {name} without {single}: {split.without_tokens:,}."
 
 
-def _length_warnings(splits: dict[str, SplitCheck], max_tokens: int, length_fields: str) -> Iterator[str]:
+def _length_warnings(splits: dict[str, SplitCheck], max_tokens: int, length_fields: str, unit: str) -> Iterator[str]:
+    rows = unit.capitalize()
     for name, split in splits.items():
         if split.share_cut > SHARE_CUT:
-            yield f"Texts of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See {length_fields}."
+            yield f"{rows} of {name} longer than {max_tokens:,} tokens: {split.share_cut:.1%}. See {length_fields}."
 
 
 def _label_warnings(labels: dict[str, int], only_in_train: list[str], not_in_train: list[str]) -> Iterator[str]:

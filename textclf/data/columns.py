@@ -22,7 +22,9 @@ _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]{1,2}|[^\s\u3040-\u30ff\u3400-\
 _NUMBER = re.compile(r"[-+.,\d\s]*")
 
 
-def choose_columns(names: Sequence[str], columns: Sequence[Sequence[Any]], source: str) -> tuple[int, int]:
+def choose_columns(
+    names: Sequence[str], columns: Sequence[Sequence[Any]], source: str, pair_column: str | None = None
+) -> tuple[int, int]:
     """Return the indices of the text and of the label column.
 
     A column that is called like one wins. Otherwise the text is the column with the longest and most
@@ -32,12 +34,16 @@ def choose_columns(names: Sequence[str], columns: Sequence[Sequence[Any]], sourc
         names: Names of the columns, or a first row that may be one of names.
         columns: The values of each column, those of the first row left out if it may be of names.
         source: For the error.
+        pair_column: Name or number of the column that is known to hold second texts, and so is neither.
 
     Raises:
         DataError: No column looks like a text, or none like a label.
     """
+    numbers = [str(number) for number in range(1, len(names) + 1)]
+    called = names if pair_column in names else numbers
     known = [name.strip().casefold() for name in names]
-    indices = [index for index, column in enumerate(columns) if any(value not in (None, "") for value in column)]
+    filled = [index for index, column in enumerate(columns) if any(value not in (None, "") for value in column)]
+    indices = [index for index in filled if called[index] != pair_column]
     texts = [index for index in indices if _is_text(columns[index])]
     text = _by_name(known, texts, TEXT_NAMES)
     if text is None:

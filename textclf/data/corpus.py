@@ -44,14 +44,16 @@ class Corpus:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256, in hexadecimal, of the texts and labels of all splits in their order."""
+        """The sha256, in hexadecimal, of the texts, of pairs both, and labels of all splits in their order."""
         digest = hashlib.sha256()
         for name, split in self.splits.items():
             digest.update(f"{name} {len(split)}\n".encode())
-            for text, label in zip(split.texts, split.labels, strict=True):
-                text_bytes, label_bytes = text.encode(), label.encode()
+            columns = [split.texts, split.labels] if split.pairs is None else [split.texts, split.labels, split.pairs]
+            for row in zip(*columns, strict=True):
+                values = [value.encode() for value in row]
                 # The lengths tell ("ab", "c") and ("a", "bc") apart.
-                digest.update(b"%d %d\n%b%b" % (len(text_bytes), len(label_bytes), text_bytes, label_bytes))
+                lengths = " ".join(str(len(value)) for value in values)
+                digest.update(b"%b\n%b" % (lengths.encode(), b"".join(values)))
         return digest.hexdigest()
 
     def write_bad_rows(self, path: str | Path) -> None:
@@ -171,7 +173,7 @@ def _cut_shares(train: Split, shares: dict[str, float | str | None], seed: int) 
                 f"share, or name a source for {name}."
             )
         uncut = len(wanted) - len(splits) - 1
-        chosen = stratified_cut(train.texts, train.labels, size, seed, name, keep=1 + uncut)
+        chosen = stratified_cut(train.keys, train.labels, size, seed, name, keep=1 + uncut)
         splits[name] = train.take(chosen)
         inside = set(chosen)
         train = train.take(index for index in range(len(train)) if index not in inside)

@@ -5,7 +5,7 @@ from typing import Any
 
 from textclf.data import problems
 from textclf.data.examples import BadRow
-from textclf.data.table import aligned
+from textclf.terminal import aligned
 
 MOST_LABELS = 100
 """Labels that the table shows."""
@@ -13,7 +13,7 @@ MOST_LABELS = 100
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """What a split holds.
+    """What a split holds. Where rows are pairs, what is said of a text is meant of both together.
 
     Attributes:
         rows: Number of texts.
@@ -22,7 +22,7 @@ class SplitCheck:
         conflicting: Those of them that have another label than the first row with the text.
         lengths: Percentiles of the texts' lengths, in tokens: "50", "90", "95", "99" and "max".
         share_cut: Share of the texts that are longer than the limit (0 to 1).
-        without_tokens: Texts of which no token is left.
+        without_tokens: Texts of which no token is left; pairs of which no token of one of both is.
     """
 
     rows: int
@@ -63,6 +63,7 @@ class DataCheck:
         bad_rows: The rows that stop training unless they are dropped.
         max_tokens: The limit that `share_cut` counts from, in tokens.
         warnings: What to look into, one sentence or two each.
+        unit: What a row is: texts or pairs.
     """
 
     splits: dict[str, SplitCheck]
@@ -72,6 +73,7 @@ class DataCheck:
     bad_rows: list[BadRow]
     max_tokens: int
     warnings: list[str]
+    unit: str = "texts"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as dicts, lists, strings and numbers."""
@@ -105,7 +107,7 @@ def _text_table(found: DataCheck) -> list[str]:
     """Return the duplicates and the lengths of each split."""
     splits = found.splits.values()
     rows = [
-        ["texts", *found.splits],
+        [found.unit, *found.splits],
         ["duplicates", *(f"{split.duplicates:,}" for split in splits)],
         ["  with another label", *(f"{split.conflicting:,}" for split in splits)],
     ]

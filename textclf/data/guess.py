@@ -64,12 +64,13 @@ class Guess:
     header_certainty: str = "certain"
 
 
-def guess(source: str, encoding: str | None = None) -> Guess:
+def guess(source: str, encoding: str | None = None, pair_column: str | None = None) -> Guess:
     """Look at the beginning of a source and say how it is written.
 
     Args:
         source: As in `textclf.data.read`. The name of a file need not tell its format.
         encoding: As Python names it, if it is known; None guesses it too.
+        pair_column: Column with the second text of each pair, if rows are pairs; it is not guessed.
 
     Raises:
         DataError: The source cannot be read, Python does not know the encoding, or no column looks like a text or
@@ -79,18 +80,18 @@ def guess(source: str, encoding: str | None = None) -> Guess:
         check_encoding(encoding)
     name = _format(source, encoding)
     if name == "tfds":
-        return _guess_tfds(source)
+        return _guess_tfds(source, pair_column)
     if name == "folder":
         return _guess_folder(source, encoding)
     if name == "parquet":
-        return _guess_parquet(source)
+        return _guess_parquet(source, pair_column)
     path = sample_path(source) if name == "sample" else Path(source)
     found = _encoding(source, _beginning(path), encoding)
     if name == "jsonl":
-        return _guess_jsonl(source, path, found)
+        return _guess_jsonl(source, path, found, pair_column)
     if name == "fasttext":
         return _guess_fasttext(source, path, found)
-    return _guess_delimited(source, path, "csv" if name == "sample" else name, found)
+    return _guess_delimited(source, path, "csv" if name == "sample" else name, found, pair_column)
 
 
 def _format(source: str, encoding: str | None) -> str:
@@ -137,7 +138,7 @@ def _beginning(path: Path) -> bytes:
         return binary.read(SAMPLE_BYTES)
 
 
-def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess) -> Guess:
+def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess, pair_column: str | None) -> Guess:
     found = find_dialect(path, name, encoding.name, MOST_ROWS + 1)
     rows, width = found.rows, found.width
     if not rows:
@@ -151,7 +152,7 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
             "text and a label below it."
         )
     columns = [[row[index] for row in rows[1:]] for index in range(width)]
-    text, label = choose_columns(rows[0], columns, source)
+    text, label = choose_columns(rows[0], columns, source, pair_column)
     header, header_certainty = is_header(rows[0], text, label, columns[label])
     names = rows[0] if header else [str(number) for number in range(1, width + 1)]
     for index in (text, label):
@@ -172,7 +173,7 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
     )
 
 
-def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
+def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess, pair_column: str | None) -> Guess:
     with open_text(path, encoding.name) as file:
         lines = [value for _, value in islice(json_objects(file), MOST_ROWS)]
     rows = [value for value in lines if isinstance(value, dict)]
@@ -180,16 +181,16 @@ def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess) -> Guess:
         raise DataError(f"'{source}' holds no JSON objects; expected one a line.")
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [[row.get(name) for row in rows] for name in names]
-    text, label = choose_columns(names, columns, source)
+    text, label = choose_columns(names, columns, source, pair_column)
     return _guess("jsonl", names[text], names[label], columns[label], encoding, odd_rows=len(lines) - len(rows))
 
 
-def _guess_parquet(source: str) -> Guess:
+def _guess_parquet(source: str, pair_column: str | None) -> Guess:
     with open_parquet(source) as file:
         names = readable_columns(file)
         batch = next(parquet_batches(file, names), None)
     columns: list[list[Any]] = [column[:MOST_ROWS] for column in batch] if batch else [[] for _ in names]
-    text, label = choose_columns(names, columns, source)
+    text, label = choose_columns(names, columns, source, pair_column)
     return _guess("parquet", names[text], names[label], columns[label], EncodingGuess("utf-8", "certain"))
 
 
@@ -219,11 +220,11 @@ def _text_files(folder: Path) -> Iterator[Path]:
     return (file for file in entries if file.name.endswith(SUFFIXES) and not file.name.startswith("."))
 
 
-def _guess_tfds(source: str) -> Guess:
+def _guess_tfds(source: str, pair_column: str | None) -> Guess:
     """Take the first feature that is a text and the first that is a class label; no row is read."""
     features = tfds_builder(source).info.features
     kinds = {name: type(feature).__name__ for name, feature in features.items()}
-    texts = [name for name, kind in kinds.items() if kind == "Text"]
+    texts = [name for name, kind in kinds.items() if kind == "Text" and name != pair_column]
     labels = [name for name, kind in kinds.items() if kind == "ClassLabel"]
     if not texts or not labels:
         held = listing(f"{name}: {kind}" for name, kind in kinds.items())

@@ -46,10 +46,11 @@ def init(
 
 
 def guess_with(source: str, overrides: Iterable[str]) -> Guess:
-    """Look at a source as `textclf.data.guess` does, in the encoding that the overrides set, if they do."""
+    """Look at a source as `textclf.data.guess` does, in the encoding and for the pairs that the overrides say."""
     data = override({}, overrides).get("data")
-    encoding = data.get("encoding") if isinstance(data, dict) else None
-    return guess(source, encoding if isinstance(encoding, str) else None)
+    said = data if isinstance(data, dict) else {}
+    known = {name: value for name in ("encoding", "pair_column") if isinstance(value := said.get(name), str)}
+    return guess(source, **known)
 
 
 def count_bad_rows(config: DataConfig) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from textclf.data.examples import BadRow
 from textclf.errors import did_you_mean
 
 NO_TEXT = "no text"
+NO_PAIR = "no second text"
 NO_LABEL = "no label"
 NUL = "a NUL character"
 NOT_UNICODE = "characters that are no Unicode text"

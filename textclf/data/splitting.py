@@ -11,7 +11,7 @@ from textclf.errors import DataError
 
 
 def stratified_cut(
-    texts: Sequence[str], labels: Sequence[str], num_rows: int, seed: int, name: str, keep: int = 1
+    keys: Sequence[str], labels: Sequence[str], num_rows: int, seed: int, name: str, keep: int = 1
 ) -> list[int]:
     """Choose rows for a split so that it has the balance of the whole.
 
@@ -23,7 +23,7 @@ def stratified_cut(
     (scikit-learn's `train_test_split` refuses classes of one row and leaves small ones out.)
 
     Args:
-        texts: The text of each row.
+        keys: What each row is known by: its text, or its two texts.
         labels: The label of each row.
         num_rows: Size of the split.
         seed: Seed of the choice.
@@ -45,11 +45,11 @@ def stratified_cut(
     for index, label in enumerate(labels):
         groups[label].append(index)
     seats = _seats({label: len(group) for label, group in groups.items()}, num_rows, name, keep)
-    key = f"{seed} {name}".encode()
+    salt = f"{seed} {name}".encode()
     chosen: list[int] = []
     for label, group in groups.items():
         ordered = sorted(
-            group, key=lambda index: hashlib.blake2b(texts[index].encode(), digest_size=16, key=key).digest()
+            group, key=lambda index: hashlib.blake2b(keys[index].encode(), digest_size=16, key=salt).digest()
         )
         chosen += ordered[: seats[label]]
     return sorted(chosen)

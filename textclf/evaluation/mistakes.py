@@ -24,6 +24,7 @@ class Mistake:
         predicted: The label that the model gave.
         score: Probability that the model gave to `predicted`.
         place: Source and line of the text, where they are known.
+        pair: The second text, if rows are pairs.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Mistake:
     predicted: str
     score: float
     place: Place | None = None
+    pair: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def confident_mistakes(
     labels: Sequence[str],
     most: int = 50,
     places: Sequence[Place] | None = None,
+    pairs: Sequence[str] | None = None,
 ) -> list[Mistake]:
     """Return the mistakes that the model was surest of: often these are errors in the data.
 
@@ -67,6 +70,7 @@ def confident_mistakes(
         labels: Name of each class.
         most: Most mistakes to return.
         places: Source and line of each text, `n` of them, where they are known.
+        pairs: The second text of each row, `n` of them, if rows are pairs.
 
     Returns:
         Mistakes, the most confident first; of equal ones, the earlier row first.
@@ -76,10 +80,10 @@ def confident_mistakes(
 
     Example:
         >>> confident_mistakes(["win!", "hi"], [1, 0], [[0.9, 0.1], [0.8, 0.2]], ["ham", "spam"])
-        [Mistake(text='win!', label='spam', predicted='ham', score=0.9, place=None)]
+        [Mistake(text='win!', label='spam', predicted='ham', score=0.9, place=None, pair=None)]
     """
     ids, shares = check_predictions(targets, probabilities, labels)
-    for name, values in (("texts", texts), ("places", places)):
+    for name, values in (("texts", texts), ("places", places), ("pairs", pairs)):
         if values is not None and len(values) != len(ids):
             raise DataError(f"{name}: expected one for each of the {len(ids)} targets, got {len(values)}")
     predictions = shares.argmax(axis=1)
@@ -93,6 +97,7 @@ def confident_mistakes(
             predicted=labels[predictions[row]],
             score=float(shares[row, predictions[row]]),
             place=None if places is None else places[row],
+            pair=None if pairs is None else pairs[row],
         )
         for row in surest.tolist()
     ]

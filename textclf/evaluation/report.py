@@ -49,6 +49,7 @@ class Evaluation:
         model: Name of the model, for the headline.
         command: The command that scores the model on this data again, if it is none of the run's own splits.
         temperature: What the logits were divided by for the probabilities.
+        pairs: The second text of each row, `n` of them, if rows are pairs.
 
     Raises:
         DataError: There are no rows, or texts, arrays, labels and places do not fit each other.
@@ -69,6 +70,7 @@ class Evaluation:
     model: str = ""
     command: str = ""
     temperature: float = 1.0
+    pairs: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Check that everything fits, before minutes are spent on plots."""
@@ -76,7 +78,7 @@ class Evaluation:
         check_predictions(self.targets, self.probabilities, self.labels)
         if not len(self.texts):
             raise DataError(f"report: expected rows in the split '{self.split}', got none; name a split that has some")
-        for name, values in (("texts", self.texts), ("places", self.places)):
+        for name, values in (("texts", self.texts), ("places", self.places), ("pairs", self.pairs)):
             if values is not None and len(values) != len(self.targets):
                 raise DataError(f"{name}: expected one for each of the {len(self.targets)} targets, got {len(values)}")
 
@@ -136,7 +138,12 @@ def _context(evaluation: Evaluation, curves: Sequence[PrecisionRecallCurve], plo
     scores = evaluation.scores
     history = evaluation.history or ()
     mistakes = confident_mistakes(
-        evaluation.texts, evaluation.targets, evaluation.probabilities, evaluation.labels, places=evaluation.places
+        evaluation.texts,
+        evaluation.targets,
+        evaluation.probabilities,
+        evaluation.labels,
+        places=evaluation.places,
+        pairs=evaluation.pairs,
     )
     return {
         "evaluation": evaluation,

@@ -1,6 +1,6 @@
 """What every model is: token ids in, one logit a class out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from textclf.config import Config
+from textclf.data.check import CountTokens
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.words import WordTokenizer, count_tokens
 
@@ -51,28 +52,32 @@ class TextModel(keras.Model):
 
         Args:
             config: The run.
-            texts: The training texts, for a vocabulary that is learnt.
+            texts: The training texts, of pairs both, for a vocabulary that is learnt.
 
         Raises:
             ConfigError: The texts or the options give no vocabulary.
         """
-        return WordTokenizer.learn(texts, config.text)
+        return WordTokenizer.learn(texts, config.text, pairs=config.data.pair_column is not None)
 
     @classmethod
     def load_tokenizer(cls, directory: Path, config: Config) -> Tokenizer:
         """Return the tokenizer that `Tokenizer.save` wrote into a run's directory; `RunError` if it is damaged."""
-        return WordTokenizer.load(directory, config.text)
+        return WordTokenizer.load(directory, config.text, pairs=config.data.pair_column is not None)
 
     @classmethod
-    def token_counter(cls, config: Config, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
-        """Return what counts the tokens of texts before they are cut, int64[texts].
+    def token_counter(cls, config: Config, texts: Sequence[str]) -> CountTokens:
+        """Return what counts the tokens of texts, or pairs, before they are cut.
 
         Args:
             config: The run.
-            texts: The training texts, for a vocabulary that is learnt.
+            texts: The training texts, of pairs both, for a vocabulary that is learnt.
         """
         del texts  # words are counted without a vocabulary
-        return lambda others: count_tokens(others, config.text)
+
+        def count(others: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+            return count_tokens(others, config.text, pairs)
+
+        return count
 
     @classmethod
     def create(cls, options: Any, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextModel":

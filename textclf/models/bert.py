@@ -1,7 +1,7 @@
 """BERT on keras-hub: an encoder, pretrained or new, with a dense head."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from textclf.config import Config
 from textclf.config.bert import BertConfig
+from textclf.data.check import CountTokens
 from textclf.errors import ConfigError
 from textclf.models import bert_tokens
 from textclf.models.base import TextModel
@@ -19,6 +20,7 @@ from textclf.models.frozen import encode_features, fit_head
 from textclf.models.pretrained import find_pretrained, set_activation
 from textclf.models.windows import cut_windows
 from textclf.optional import import_optional
+from textclf.text.pairs import row_lengths
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary import PADDING_ID
 from textclf.text.wordpiece import WordPieceTokenizer
@@ -84,13 +86,13 @@ class Bert(TextModel):
         return bert_tokens.load_tokenizer(directory, config)
 
     @classmethod
-    def token_counter(cls, config: Config, texts: Sequence[str]) -> Callable[[Sequence[str]], np.ndarray]:
-        """Return what counts word pieces, with `[CLS]` and `[SEP]`, and 0 for a text that has none."""
+    def token_counter(cls, config: Config, texts: Sequence[str]) -> CountTokens:
+        """Return what counts word pieces, with `[CLS]` and `[SEP]`."""
         tokenizer = bert_tokens.make_tokenizer(config, texts)
 
-        def count(others: Sequence[str]) -> np.ndarray:
-            lengths = tokenizer.lengths(others)
-            return np.where(lengths > 2, lengths, 0)
+        def count(others: Sequence[str], pairs: Sequence[str] | None = None) -> np.ndarray:
+            columns = [others] if pairs is None else [others, pairs]
+            return row_lengths([tokenizer.lengths(column) - 2 for column in columns], special=len(columns) + 1)
 
         return count
 

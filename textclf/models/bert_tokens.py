@@ -58,7 +58,7 @@ def check_length(options: BertConfig, max_tokens: int, longest: int) -> None:
         name, length, way_out = "model.window", options.window, "Lower it."
     else:
         name, length = "text.max_tokens", max_tokens
-        way_out = "Lower it, or read long texts in windows (model.long_texts=windows)."
+        way_out = "Lower it, or read long texts in windows (model.long_texts=windows), which pairs are not."
     if length > longest:
         raise ConfigError(
             f"{name}: expected at most {longest}, which is what this BERT can read at once, got {length}. {way_out}"

@@ -13,8 +13,8 @@ from textclf.models.regression import fit_regression
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary import PADDING_ID
 
-# An n-gram's key is a number in base `vocabulary_size`; three digits must fit into an int64.
-_LARGEST_VOCABULARY = 2_000_000
+# An n-gram's key is a number in base `vocabulary_size`; three digits must fit into an int64, of pairs three times so.
+_LARGEST_VOCABULARY, _LARGEST_OF_PAIRS = 2_000_000, 1_400_000
 _NO_KEY = -1
 
 
@@ -24,23 +24,32 @@ class Linear(TextModel):
 
     scikit-learn fits it (`TfidfTransformer`, `LogisticRegression`); the graph computes the same
     function of the ids, with sorted int64 keys and a binary search in place of a table, so that it
-    exports like any other model.
+    exports like any other model. Of a pair of texts, the n-grams of the first one, those of the second
+    one and those that both have are different features: what one text alone tells, and what they share.
 
     Args:
         vocabulary_size: Number of token ids, padding and unknown counted.
         num_classes: Logits a text.
         num_features: Number of n-grams.
         options: The model's section of the config, as `LinearConfig.model_dump` gives it.
+        separator_id: Id of what stands between the texts of a pair; None if it is given single texts.
     """
 
     def __init__(
-        self, vocabulary_size: int, num_classes: int, num_features: int, options: dict[str, Any], **kwargs: Any
+        self,
+        vocabulary_size: int,
+        num_classes: int,
+        num_features: int,
+        options: dict[str, Any],
+        separator_id: int | None = None,
+        **kwargs: Any,
     ) -> None:
         """Make the variables: the n-grams' sorted keys and weights."""
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_classes = num_classes
         self.num_features = num_features
+        self.separator_id = separator_id
         self.options = LinearConfig.model_validate(options)
         shape = (num_features,)
         self.keys = self.add_weight(shape=shape, dtype="int64", initializer="zeros", trainable=False, name="keys")
@@ -61,15 +70,16 @@ class Linear(TextModel):
         Raises:
             ConfigError: The vocabulary is too large for the keys, or no n-gram is left to learn from.
         """
-        vocabulary_size = len(tokenizer.vocabulary)
-        if vocabulary_size > _LARGEST_VOCABULARY:
+        vocabulary_size, separator_id = len(tokenizer.vocabulary), tokenizer.separator_id
+        largest = _LARGEST_VOCABULARY if separator_id is None else _LARGEST_OF_PAIRS
+        if vocabulary_size > largest:
             raise ConfigError(
-                f"model: linear takes a vocabulary of at most {_LARGEST_VOCABULARY} tokens, got {vocabulary_size}. "
+                f"model: linear takes a vocabulary of at most {largest} tokens, got {vocabulary_size}. "
                 "Lower text.max_size or raise text.min_count."
             )
-        counts, keys = _count_ngrams(ids, vocabulary_size, options)
+        counts, keys = _count_ngrams(ids, vocabulary_size, separator_id, options)
         idf, kernel, bias = _fit(counts, targets, num_classes, options)
-        model = cls(vocabulary_size, num_classes, len(keys), options.model_dump())
+        model = cls(vocabulary_size, num_classes, len(keys), options.model_dump(), separator_id)
         for variable, value in ((model.keys, keys), (model.idf, idf), (model.kernel, kernel), (model.bias, bias)):
             variable.assign(value)
         return model
@@ -87,7 +97,7 @@ class Linear(TextModel):
         Returns:
             int64[entries] rows, int64[entries] features, float32[entries] values.
         """
-        keys = ngram_keys(ids, self.vocabulary_size, self.options.max_ngram)  # (batch, n-grams)
+        keys = feature_keys(ids, self.vocabulary_size, self.options.max_ngram, self.separator_id)  # (batch, n-grams)
         known = tf.convert_to_tensor(self.keys)  # (features,)
         place = tf.searchsorted(known, tf.reshape(keys, [-1]))
         place = tf.reshape(tf.minimum(place, self.num_features - 1), tf.shape(keys))  # (batch, n-grams)
@@ -106,7 +116,36 @@ class Linear(TextModel):
             "num_classes": self.num_classes,
             "num_features": self.num_features,
             "options": self.options.model_dump(),
+            "separator_id": self.separator_id,
         }
+
+
+def feature_keys(ids: tf.Tensor, vocabulary_size: int, max_ngram: int, separator_id: int | None) -> tf.Tensor:
+    """Return a number for every n-gram of every row; of pairs, also for those that both texts have.
+
+    Args:
+        ids: int32[batch, time], 0 for padding.
+        vocabulary_size: As in `ngram_keys`.
+        max_ngram: Longest n-gram.
+        separator_id: Id of what stands between the texts of a pair; None for single texts.
+
+    Returns:
+        int64[batch, keys]; -1 for none. Of pairs they are 0 modulo 3 for n-grams of the first text, 1 for those of the
+        second one, and 2, once each, for those of both.
+    """
+    if separator_id is None:
+        return ngram_keys(ids, vocabulary_size, max_ngram)
+    is_separator = ids == separator_id  # (batch, time)
+    keys = ngram_keys(tf.where(is_separator, PADDING_ID, ids), vocabulary_size, max_ngram)  # (batch, n-grams)
+    is_behind = tf.cumsum(tf.cast(is_separator, tf.int32), axis=1) > 0  # (batch, time)
+    is_behind = tf.tile(is_behind, [1, max_ngram])  # (batch, n-grams)
+    none = tf.constant(_NO_KEY, tf.int64)
+    first, second = tf.where(is_behind, none, keys), tf.where(is_behind, keys, none)
+    both = tf.sparse.to_dense(
+        tf.sets.intersection(first, second), default_value=_NO_KEY
+    )  # (batch, most that are shared)
+    parts = [tf.where(part == none, none, 3 * part + kind) for kind, part in enumerate((first, second, both))]
+    return tf.concat(parts, axis=1)
 
 
 def ngram_keys(ids: tf.Tensor, vocabulary_size: int, max_ngram: int) -> tf.Tensor:
@@ -116,7 +155,7 @@ def ngram_keys(ids: tf.Tensor, vocabulary_size: int, max_ngram: int) -> tf.Tenso
     n-gram has tokens, and no two n-grams share one.
 
     Args:
-        ids: int32[batch, time], 0 for padding.
+        ids: int32[batch, time], 0 for padding, which may also stand between tokens.
         vocabulary_size: The base.
         max_ngram: Longest n-gram.
 
@@ -124,23 +163,27 @@ def ngram_keys(ids: tf.Tensor, vocabulary_size: int, max_ngram: int) -> tf.Tenso
         int64[batch, max_ngram * time]; -1 where an n-gram would touch padding.
     """
     ids = tf.cast(ids, tf.int64)  # (batch, time)
-    later, keys, parts = ids, ids, []
+    later, keys, gaps, parts = ids, ids, ids == PADDING_ID, []
     for length in range(1, max_ngram + 1):
         if length > 1:
             later = tf.pad(later[:, 1:], [[0, 0], [0, tf.minimum(tf.shape(ids)[1], 1)]])  # (batch, time)
             keys = keys * vocabulary_size + later
-        parts.append(tf.where(later == PADDING_ID, tf.constant(_NO_KEY, tf.int64), keys))
+            gaps |= later == PADDING_ID
+        parts.append(tf.where(gaps, tf.constant(_NO_KEY, tf.int64), keys))
     return tf.concat(parts, axis=1)  # (batch, max_ngram * time)
 
 
-def _count_ngrams(ids: tf.RaggedTensor, vocabulary_size: int, options: LinearConfig) -> tuple[Any, np.ndarray]:
+def _count_ngrams(
+    ids: tf.RaggedTensor, vocabulary_size: int, separator_id: int | None, options: LinearConfig
+) -> tuple[Any, np.ndarray]:
     """Return the counts, a SciPy CSR matrix [texts, features], and the features' sorted keys, int64[features]."""
     from scipy import sparse
 
     rows, keys = [], []
     texts_at_once = 256
     for start in range(0, ids.shape[0], texts_at_once):
-        batch = ngram_keys(ids[start : start + texts_at_once].to_tensor(), vocabulary_size, options.max_ngram).numpy()
+        padded = ids[start : start + texts_at_once].to_tensor()
+        batch = feature_keys(padded, vocabulary_size, options.max_ngram, separator_id).numpy()
         row, position = np.nonzero(batch != _NO_KEY)
         rows.append(row + start)
         keys.append(batch[row, position])

@@ -32,6 +32,7 @@ class TextCNN(TextModel):
         vocabulary_size: Number of token ids, padding and unknown counted.
         num_classes: Logits a text.
         options: The model's section of the config, as `TextCNNConfig.model_dump` gives it.
+        separator_id: Id of what stands between the texts of a pair, which no bigram goes across; None if there is none.
 
     Example:
         >>> model = TextCNN(100, 3, {"embedding_dim": 8, "num_filters": 4})
@@ -41,11 +42,19 @@ class TextCNN(TextModel):
 
     has_features = True
 
-    def __init__(self, vocabulary_size: int, num_classes: int, options: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        vocabulary_size: int,
+        num_classes: int,
+        options: dict[str, Any],
+        separator_id: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Make and build the layers."""
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.num_classes = num_classes
+        self.separator_id = separator_id
         self.options = config = TextCNNConfig.model_validate(options)
         with precision(self.dtype_policy):
             self._make_layers(config, num_classes)
@@ -91,9 +100,9 @@ class TextCNN(TextModel):
     @classmethod
     def create(cls, options: TextCNNConfig, tokenizer: Tokenizer, num_classes: int, seed: int) -> "TextCNN":
         """Return an untrained model; with `vectors`, their width is the embedding's and their values start it."""
-        size = len(tokenizer.vocabulary)
+        size, separator_id = len(tokenizer.vocabulary), tokenizer.separator_id
         if options.vectors is None:
-            return cls(size, num_classes, options.model_dump())
+            return cls(size, num_classes, options.model_dump(), separator_id)
         vectors, found = load_vectors(options.vectors, tokenizer.vocabulary, seed)
         if found < size / 2:
             logger.warning(
@@ -105,7 +114,7 @@ class TextCNN(TextModel):
             )
         else:
             logger.info("%d of %d tokens have a vector in '%s'.", found, size, options.vectors)
-        model = cls(size, num_classes, options.model_dump() | {"embedding_dim": vectors.shape[1]})
+        model = cls(size, num_classes, options.model_dump() | {"embedding_dim": vectors.shape[1]}, separator_id)
         model.set_vectors(vectors)
         return model
 
@@ -155,7 +164,8 @@ class TextCNN(TextModel):
         """Return the tokens' vectors with zeros for padding and at both ends."""
         vectors = tf.concat([embedding(ids) for embedding in self.embeddings], axis=2)  # (batch, time, width)
         if self.bigrams is not None:
-            buckets, known = hash_bigrams(ids, self.options.bigram_buckets)  # (batch, time) each
+            last_special = self.separator_id or UNKNOWN_ID
+            buckets, known = hash_bigrams(ids, self.options.bigram_buckets, last_special)  # (batch, time) each
             vectors += self.bigrams(buckets) * tf.cast(known, vectors.dtype)[:, :, tf.newaxis]
         vectors *= tf.cast(ids != PADDING_ID, vectors.dtype)[:, :, tf.newaxis]
         vectors = self.embedding_dropout(vectors, training=training)
@@ -192,6 +202,7 @@ class TextCNN(TextModel):
             "vocabulary_size": self.vocabulary_size,
             "num_classes": self.num_classes,
             "options": self.options.model_dump(),
+            "separator_id": self.separator_id,
         }
 
 
@@ -201,17 +212,18 @@ _FIRST_FACTOR, _SECOND_FACTOR = 1_000_003, 7_919
 _CHANNELS = {"random": [True], "static": [False], "non-static": [True], "multichannel": [False, True]}
 
 
-def hash_bigrams(ids: tf.Tensor, buckets: int) -> tuple[tf.Tensor, tf.Tensor]:
+def hash_bigrams(ids: tf.Tensor, buckets: int, last_special: int = UNKNOWN_ID) -> tuple[tf.Tensor, tf.Tensor]:
     """Return a bucket for each token and the one after it.
 
     Args:
         ids: int32[batch, time].
         buckets: Number of buckets.
+        last_special: Last id that is of no token in the vocabulary: of the unknown one, or of the separator of pairs.
 
     Returns:
-        int32[batch, time] buckets, and bool[batch, time]: whether both tokens are in the vocabulary.
+        int32[batch, time] buckets, and bool[batch, time]: whether both are tokens in the vocabulary.
     """
     first = tf.cast(ids, tf.int64)
     second = tf.pad(first[:, 1:], [[0, 0], [0, tf.minimum(tf.shape(ids)[1], 1)]])  # (batch, time)
     mixed = first * _FIRST_FACTOR + second * _SECOND_FACTOR
-    return tf.cast(mixed % buckets, tf.int32), (first > UNKNOWN_ID) & (second > UNKNOWN_ID)
+    return tf.cast(mixed % buckets, tf.int32), (first > last_special) & (second > last_special)

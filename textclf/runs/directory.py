@@ -18,7 +18,7 @@ from textclf.models.base import TextModel
 from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
 from textclf.runs.lock import INSIDE, is_locked
-from textclf.text.inputs import as_bytes
+from textclf.text.inputs import as_rows
 from textclf.text.tokenizer import TOKENIZER_FILES, Tokenizer
 from textclf.training.prediction import Predictor
 from textclf.writing import UNFINISHED
@@ -91,16 +91,21 @@ class Run:
             raise RunError(f"The run '{self.path}' has no scores of '{split}'; it has {sorted(measured) or 'none'}.")
         return Scores.from_json(measured[split])
 
-    def probabilities(self, texts: Iterable[str | bytes]) -> NDArray[np.float32]:
+    def probabilities(
+        self, texts: Iterable[str | bytes], pairs: Iterable[str | bytes] | None = None
+    ) -> NDArray[np.float32]:
         """Return every label's score for each text, float32[texts, labels], as the export gives them.
 
         Args:
             texts: The texts; bytes are read as UTF-8. What is no UTF-8 in them is read as U+FFFD.
+            pairs: The second text of each row, if the run was trained on pairs.
 
         Raises:
-            TypeError: It is one string instead of many, or something in it is no string.
+            TypeError: It is one string instead of many, something in it is no string, or pairs are missing or too many.
+            ValueError: There are not as many second texts as texts.
         """
-        return self._predictor.probabilities(self.tokenizer.encode(as_bytes(texts)))
+        rows = as_rows(texts, pairs, self.config.data.pair_column is not None)
+        return self._predictor.probabilities(self.tokenizer.encode(*rows))
 
     @cached_property
     def _predictor(self) -> Predictor:

@@ -1,6 +1,7 @@
 """One writer to a directory: a lock that the system drops with the process that holds it."""
 
 import contextlib
+import errno
 import os
 import platform
 import weakref
@@ -9,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from textclf.errors import RunError
+from textclf.writing import missing_folders, remove_empty
 
 INSIDE = ".textclf-lock"
 
@@ -17,12 +19,13 @@ class DirectoryLock:
     """The sole right to write a directory, by a lock on a file that names its owner.
 
     The file lies beside the directory, as `.<name>.lock`, so that it stays when the directory is moved; inside, as
-    `.textclf-lock`, where nothing may be made beside it (then nothing can be moved either). The lock is released by
+    `.textclf-lock`, where nothing can be made beside it (then nothing can be moved either). The lock is released by
     `release`, with the object, or with the process, however that ends and on whatever machine: a file that is left
     behind locks nothing.
 
     Args:
-        directory: What is locked, absolute and without links.
+        directory: What is locked, absolute and without links; folders around it that are missing are made, and removed
+            with the lock if nothing has come into them.
 
     Raises:
         RunError: Somebody else writes the directory.
@@ -30,13 +33,17 @@ class DirectoryLock:
 
     def __init__(self, directory: Path) -> None:
         """Take the lock."""
+        made = missing_folders(directory.parent)
+        directory.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock = _take(_beside(directory), directory)
-        except PermissionError:
+        except OSError as error:
+            if not isinstance(error, PermissionError) and error.errno != errno.EROFS:
+                raise
             directory.mkdir(exist_ok=True)
             lock = _take(directory / INSIDE, directory)
         self.path = Path(lock.lock_file)
-        self._finalizer = weakref.finalize(self, _release, lock, os.getpid())
+        self._finalizer = weakref.finalize(self, _release, lock, made, os.getpid())
 
     def release(self) -> None:
         """Let others write; a second call does nothing."""
@@ -84,9 +91,10 @@ def _taken(path: Path, directory: Path) -> RunError:
     return RunError(f"'{directory}' is being written by {owner}. Choose another --run, or wait for it.")
 
 
-def _release(lock: FileLock, owner: int) -> None:
+def _release(lock: FileLock, made: list[Path], owner: int) -> None:
     if os.getpid() != owner:  # a forked process has the object, but not the lock
         return
     with contextlib.suppress(OSError):  # whoever waits for a file that is gone opens a new one
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
+    remove_empty(made)

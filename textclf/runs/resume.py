@@ -19,6 +19,7 @@ from textclf.runs.directory import (
     set_aside,
     way_back,
 )
+from textclf.runs.writer import Beginning
 from textclf.text.tokenizer import VOCABULARY_FILE
 from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.training.workers import ONE_RUN_DIRECTORY, Workers
@@ -49,30 +50,37 @@ def can_begin_anew(path: Path) -> bool:
     return all(entry.name in BEGUN or entry.name.startswith(UNFINISHED) for entry in path.iterdir())
 
 
-def find_checkpoint(path: Path, config: Config, resume: Resume) -> Checkpoint | None:
-    """Return where the training in a run directory stood; None if one begins anew.
+def find_beginning(
+    path: Path, config: Config, resume: Resume, force: bool = False
+) -> tuple[Beginning, Checkpoint | None]:
+    """Return what becomes of what stands in a run directory, and where the training there stood if it goes on.
 
     Args:
-        path: The run directory.
+        path: The run directory; we are the one that writes there, or what is found may be true no more.
         config: The run that is asked for.
         resume: As `train` takes it.
+        force: As `train` takes it.
 
     Raises:
         RunError: There is nothing to go on with and `resume` is `must`, the run there has another config, or all its
             checkpoints are damaged.
     """
+    if force:
+        return "replace", None
     if resume == "never":
-        return None
-    checkpoint = None
+        return "new", None
     if is_unfinished(path) and (path / CONFIG_FILE).is_file():
         _check_config(path, config)
         checkpoint = Checkpoints(path / CHECKPOINTS_FOLDER, config.checkpoints).newest()
-    if checkpoint is None and can_begin_anew(path) and resume == "auto":
-        logger.warning("The run '%s' was ended before its first checkpoint; it begins anew.", path)
-    if checkpoint is None and resume == "must":
+        if checkpoint is not None:
+            return "go on", checkpoint
+    if resume == "must":
         why = "it is finished" if (path / SCORES_FILE).is_file() else "it has no checkpoint"
         raise RunError(f"'{path}' cannot be gone on with: {why if path.exists() else 'there is no run'}.")
-    return checkpoint
+    if can_begin_anew(path):
+        logger.warning("The run '%s' was ended before its first checkpoint; it begins anew.", path)
+        return "anew", None
+    return "new", None
 
 
 def begin_together(
@@ -137,7 +145,7 @@ def _check_config(path: Path, config: Config) -> None:
         command = shlex.join(["textclf", "train", str(path / CONFIG_FILE), "--run", str(path)])
         raise RunError(
             f"The run '{path}' was killed, and its config was another one: {'; '.join(changed)}. Go on with its own: "
-            f"{command}\nOr choose another --run, or begin anew with --force.{way_back(path)}"
+            f"{command}\nOr choose another --run, or begin anew with --force.{way_back(path, ours=True)}"
         )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import shlex
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,14 +18,17 @@ from textclf.evaluation.calibration import fit_temperature
 from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
-from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE, Run
-from textclf.runs.resume import Resume, begin_together, can_begin_anew, check_data, find_checkpoint
+from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, REPORT_FILE, Run
+from textclf.runs.kept import say_no_report, say_what_is_kept
+from textclf.runs.lock import DirectoryLock
+from textclf.runs.resume import Resume, begin_together, check_data, find_beginning
 from textclf.runs.writer import RunWriter
 from textclf.tensorboard.log import TensorBoardLog
 from textclf.tensorboard.profile import StepProfile
 from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
-from textclf.training.checkpoints import Checkpoint, Checkpoints, checkpoint_files, checkpoint_step
+from textclf.training.breakdown import BreakdownError
+from textclf.training.checkpoints import Checkpoint, Checkpoints
 from textclf.training.devices import is_chief, losing_workers, make_strategy
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
@@ -37,8 +39,6 @@ from textclf.training.summary import TrainingSummary
 from textclf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
-
-_CHECKPOINT = "a checkpoint of step %d: the same command, without --force, goes on from there."
 
 
 def train(
@@ -92,21 +92,23 @@ def train(
     with contextlib.ExitStack() as stack:
         checkpoint = None
         if is_chief(strategy):
-            # First of all: who has minutes of data to read hears at once that there is a run already.
-            checkpoint = None if force else find_checkpoint(path, config, resume)
-            anew = not force and checkpoint is None and resume == "auto" and can_begin_anew(path)
-            writer = stack.enter_context(RunWriter(path, force or anew, going_on=anew or checkpoint is not None))
+            # First of all: who has minutes of data to read hears at once that there is a run already. And what stands
+            # there is looked at when nobody else can be writing it.
+            lock = DirectoryLock(path.resolve())
+            stack.callback(lock.release)
+            beginning, checkpoint = find_beginning(path, config, resume, force)
+            writer = stack.enter_context(RunWriter(path, beginning, lock))
         else:  # the other workers compute what the chief does, and what they write is of no use
-            stack.callback(logger.warning, "This is not the first worker: the first one writes the run '%s'.", path)
+            logger.warning("This is not the first worker: the first one writes the run '%s'.", path)
             writer = RunWriter(Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name)
             writer.checkpoints = path.resolve() / CHECKPOINTS_FOLDER
             progress = report = False
         try:
             with losing_workers():
                 return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
-        except BaseException:  # Ctrl-C too
+        except BaseException as error:  # Ctrl-C too
             if is_chief(strategy) and writer.has_written:
-                _say_what_is_kept(writer, config)
+                say_what_is_kept(writer, config, goes_on=not isinstance(error.__cause__, BreakdownError))
             raise
 
 
@@ -151,14 +153,16 @@ def _train(
     writer.write_results(results)
     if report:
         _try_report(writer, summary)
-    return Run(path, config, corpus.labels, tokenizer, model, results, predict)
+    # Under several workers each prediction waits for all of them; whoever asks the run later may be one alone.
+    predictor = predict if Workers(strategy).count == 1 else None
+    return Run(path, config, corpus.labels, tokenizer, model, results, predictor)
 
 
 def _tokenizer(config: Config, corpus: Corpus, checkpoint: Checkpoint | None, path: Path) -> Tokenizer:
     """Return a new run's tokenizer, or that of a run that goes on, which asks for no preset again."""
     model = model_class(config.model.name)
     if checkpoint is None:
-        return model.make_tokenizer(config, corpus.train.texts)
+        return model.make_tokenizer(config, corpus.train.all_texts)
     return model.load_tokenizer(path, config)
 
 
@@ -166,7 +170,7 @@ def encode(corpus: Corpus, tokenizer: Tokenizer, config: Config) -> dict[str, En
     """Return the splits as ids and targets, by name."""
     task = TASKS[config.task]
     return {
-        name: Encoded(tokenizer.encode(split.texts), task.encode(split.labels, corpus.labels))
+        name: Encoded(tokenizer.encode(split.texts, split.pairs), task.encode(split.labels, corpus.labels))
         for name, split in corpus.splits.items()
     }
 
@@ -239,7 +243,7 @@ def _try_report(writer: RunWriter, summary: TrainingSummary) -> None:
     except (Exception, KeyboardInterrupt) as error:
         if (writer.directory / REPORT_FILE).is_file():  # the page comes last
             return
-        _say_no_report(writer, summary.config, _reason(error))
+        say_no_report(writer, summary.config, _reason(error))
 
 
 def _reason(error: BaseException) -> str:
@@ -247,42 +251,3 @@ def _reason(error: BaseException) -> str:
     return (
         "stopped by Ctrl-C" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}".rstrip(": ")
     )
-
-
-def _say_what_is_kept(writer: RunWriter, config: Config) -> None:
-    """Say what a training that ends early leaves, if it leaves anything, and what can be done with it."""
-    directory = writer.directory
-    steps = [checkpoint_step(path) for path in checkpoint_files(directory / CHECKPOINTS_FOLDER)]
-    if (directory / REPORT_FILE).is_file():
-        logger.warning("The run '%s' is finished, with its scores and its report.", writer.path)
-    elif (directory / SCORES_FILE).is_file():
-        _say_no_report(writer, config, "training ended before it")
-    elif (directory / MODEL_FILE).is_file():
-        logger.warning(
-            "The best weights so far%s are kept in '%s'. It has no scores.json; `%s` and `textclf export %s` take it."
-            "%s",
-            f" (step {writer.saved_step})" if writer.saved_step is not None else "",
-            writer.path,
-            _evaluate_command(writer, config),
-            shlex.quote(str(writer.path)),
-            f" It has {_CHECKPOINT % steps[0]}" if steps else "",
-        )
-    elif steps:
-        logger.warning("The run '%s' has %s", writer.path, _CHECKPOINT % steps[0])
-
-
-def _say_no_report(writer: RunWriter, config: Config, reason: str) -> None:
-    writer.remove_plots()
-    logger.warning(
-        "The run '%s' is finished, but its report was not written (%s). Write it with: %s",
-        writer.path,
-        reason,
-        _evaluate_command(writer, config, "--report", str(writer.path)),
-    )
-
-
-def _evaluate_command(writer: RunWriter, config: Config, *options: str) -> str:
-    """Return the command that scores the run, on data to be named if it has no test split of its own."""
-    has_test = config.data.test is not None or config.data.folds is not None
-    data = [] if has_test else ["--data", "FILE"]
-    return shlex.join(["textclf", "evaluate", str(writer.path), *data, *options])

@@ -1,36 +1,39 @@
 """Writing a run directory, so that a kill, a full disk or a second process never costs a good run."""
 
-import itertools
 import json
 import logging
 import shutil
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from textclf.config import Config, dump_config
 from textclf.errors import RunError
 from textclf.models.base import TextModel
 from textclf.models.builder import save_model
 from textclf.runs.directory import (
+    BAD_ROWS_FILE,
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     LABELS_FILE,
     LOGS_FOLDER,
     MODEL_FILE,
-    OWN,
     PLOTS_FOLDER,
     SCORES_FILE,
-    set_aside,
     way_back,
 )
 from textclf.runs.lock import INSIDE, DirectoryLock
+from textclf.runs.replaced import ReplacedRun
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoints import checkpoint_files
-from textclf.writing import UNFINISHED, missing_folders, naming, put_in_place, remove_empty, replacing
+from textclf.writing import UNFINISHED, naming, put_in_place, replacing
 
 logger = logging.getLogger(__name__)
+
+Beginning: TypeAlias = Literal["new", "replace", "anew", "go on"]
+"""What becomes of what stands where a run is written: it is in the way, or a run there is replaced; or one that was
+killed begins anew in its place, or goes on."""
 
 
 class RunWriter:
@@ -42,10 +45,9 @@ class RunWriter:
     nothing.
 
     Args:
-        path: Where to write; an empty or missing folder, or with `force` a run to replace.
-        force: Whether a run that stands there is replaced.
-        going_on: Whether the run that stands there was killed and is ours, to be gone on with, or with `force` begun
-            anew.
+        path: Where to write.
+        beginning: What becomes of what stands there.
+        lock: The right to write there, if we have it already; the writer takes it over.
 
     Attributes:
         path: The same, for messages.
@@ -57,31 +59,27 @@ class RunWriter:
         RunError: Something stands there that may not be replaced, or another process writes there.
     """
 
-    def __init__(self, path: Path, force: bool = False, going_on: bool = False) -> None:
+    def __init__(self, path: Path, beginning: Beginning = "new", lock: DirectoryLock | None = None) -> None:
         """Make the directory."""
         self.path, self.directory = path, path.resolve()
-        self._replaced = set_aside(self.directory)
+        self._replaced = ReplacedRun(path, self.directory)
         self._written: list[Path] = []
         self._made_directory = False
         self.checkpoints = self.directory / CHECKPOINTS_FOLDER
         self.saved_step: int | None = None
         if self.directory.exists() and not self.directory.is_dir():
             raise RunError(f"'{path}' is a file; a run needs a directory. Choose another --run.")
-        self._made_parents = missing_folders(self.directory.parent)
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = DirectoryLock(self.directory)
+        self._lock = lock or DirectoryLock(self.directory)
         try:
-            if going_on and (self.directory / SCORES_FILE).is_file():  # it was looked at before we had the lock
-                raise RunError(
-                    f"Another process has finished the run '{path}' just now: there is nothing to go on with."
-                )
-            if not going_on or force:
-                self._clear(force)
+            if beginning == "anew":
+                self._remove_begun()
+            elif beginning != "go on":
+                self._clear(force=beginning == "replace")
             self._made_directory = not self.directory.exists()
             self.directory.mkdir(exist_ok=True)
             self._sweep()
         except BaseException:
-            self._put_back()
+            self._replaced.put_back()
             self.close()
             raise
 
@@ -95,18 +93,20 @@ class RunWriter:
 
     def _clear(self, force: bool) -> None:
         """Set aside the run that is replaced, or refuse."""
-        put_back = self._replaced.exists() and not self._entries()
+        put_back = self._replaced.is_there and not self._entries()
         if put_back:
             # Killed before it wrote anything, the one that set it aside left the only run there is.
-            self._check_movable()
+            self._replaced.check_movable()
             if self.directory.exists():
                 self.directory.rmdir()
-            self._replaced.rename(self.directory)
+            self._replaced.put_back()
         entries = self._entries()
         if not entries:
             return
         if not force:
-            killed = f"\nA killed `train --force` had set it aside as '{self._replaced}'; it was put back just now."
+            killed = (
+                f"\nA killed `train --force` had set it aside as '{self._replaced.place}'; it was put back just now."
+            )
             raise RunError(
                 f"'{self.path}' is there already. Choose another --run, or replace it with --force."
                 f"{killed if put_back else way_back(self.path, ours=True)}"
@@ -115,11 +115,17 @@ class RunWriter:
         lacking = [name for name in (CONFIG_FILE, LABELS_FILE) if name not in entries]
         if lacking and UNFINISHED + LABELS_FILE not in entries:
             raise RunError(f"'{self.path}' is no run directory (no {lacking[0]} in it), so --force does not remove it.")
-        self._check_movable()
-        try:
-            self._set_aside()
-        except OSError as error:
-            raise RunError(f"'{self.path}' cannot be replaced: {error}. Choose another --run.") from error
+        self._replaced.set_aside()
+
+    def _remove_begun(self) -> None:
+        """Remove what a run that begins anew does not write over; the folder stays, which may be a mounted one.
+
+        Until the new run has written them, the old config, labels and vocabulary show whose folder it is.
+        """
+        (self.directory / BAD_ROWS_FILE).unlink(missing_ok=True)
+        for folder in (self.directory / LOGS_FOLDER, self.checkpoints):
+            if folder.exists():
+                shutil.rmtree(folder)
 
     def _sweep(self) -> None:
         """Remove what a process that was killed had not written to its end."""
@@ -134,43 +140,17 @@ class RunWriter:
             return set()
         return {entry.name for entry in self.directory.iterdir()} - {INSIDE}
 
-    def _check_movable(self) -> None:
-        """Refuse to move the folder that we are in: it would move with us, and `.` would be the old run."""
-        here = Path.cwd()
-        if self.directory in (here, *here.parents):
-            raise RunError(
-                f"--force cannot replace '{self.path}' from inside: the current folder is '{here}'. "
-                f"Change to another one first: cd '{self.directory.parent}'"
-            )
-
-    def _set_aside(self) -> None:
-        """Move the run that is replaced; one that was set aside by a run that was killed is the better one."""
-        if self._replaced.exists() and not (self.directory / MODEL_FILE).is_file():
-            _carry_over(self.directory, self._replaced)
-            shutil.rmtree(self.directory)
-            return
-        if self._replaced.exists():
-            _carry_over(self._replaced, self.directory)
-            shutil.rmtree(self._replaced)
-        self.directory.rename(self._replaced)
-
-    def _put_back(self) -> None:
-        """Give the run that would have been replaced its name again, if that is free."""
-        if self._replaced.exists() and not self.directory.exists():
-            self._replaced.rename(self.directory)
-
     def abandon(self) -> None:
         """Undo a run that failed before it had a model: remove its files, and put the one that it replaced back."""
         if not (self.directory / MODEL_FILE).is_file() and not checkpoint_files(self.directory / CHECKPOINTS_FOLDER):
             self._remove_written()
-            if self._replaced.exists() and self.directory.exists():
+            if self._replaced.is_there and self.directory.exists():
                 # Somebody else's files, or ours if they cannot be removed, are in the way of the old run.
                 left = Path(tempfile.mkdtemp(prefix=f"{self.directory.name}.failed-", dir=self.directory.parent))
                 self.directory.replace(left / self.directory.name)
                 logger.warning("What is left of the run that failed is in '%s'.", left)
-            self._put_back()
+            self._replaced.put_back()
         self.close()
-        remove_empty(self._made_parents)
 
     def _remove_written(self) -> None:
         """Remove what this writer wrote and the folder that it made; anything else stays."""
@@ -221,12 +201,7 @@ class RunWriter:
         with replacing(self.directory / MODEL_FILE) as unfinished:
             save_model(model, unfinished)
         self.saved_step = step
-        try:
-            if self._replaced.exists():
-                _carry_over(self._replaced, self.directory)
-                shutil.rmtree(self._replaced)
-        except OSError as error:
-            logger.warning("The run that was replaced cannot be removed from '%s': %s", self._replaced, error)
+        self._replaced.remove()
 
     def write_results(self, results: dict[str, Any]) -> None:
         """Write `scores.json`; a run that has it is finished, and needs no checkpoints."""
@@ -242,16 +217,6 @@ class RunWriter:
         """Give a path to write the file of a name to; it gets the name when the block ends well."""
         self._written.append(self.directory / name)
         return replacing(self.directory / name)
-
-
-def _carry_over(source: Path, target: Path) -> None:
-    """Move what is not a run's own out of a run that is removed: notes that somebody put there."""
-    for entry in sorted(source.iterdir()):
-        if entry.name in OWN or entry.name.startswith(UNFINISHED):
-            continue
-        numbered = (f"{entry.stem}-{number}{entry.suffix}" for number in itertools.count(2))
-        names = itertools.chain([entry.name], numbered)
-        entry.rename(next(target / name for name in names if not (target / name).exists()))
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -1,6 +1,7 @@
 """The functions that an export answers with: tokenizer, model, calibration and label names in one graph."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import tensorflow as tf
 
@@ -25,6 +26,19 @@ from textclf.savedmodel.signatures import (
 from textclf.text.tokenizer import Tokenizer
 
 Answer = dict[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function that is exported as a signature.
+
+    Attributes:
+        function: Takes a tensor an input, in their order.
+        inputs: What it takes; each has a name.
+    """
+
+    function: Callable[..., Answer]
+    inputs: list[tf.TensorSpec]
 
 
 class ServedClassifier:
@@ -57,15 +71,15 @@ class ServedClassifier:
         # Traced once for all signatures, so that the graph holds tokenizer and model once.
         self._probabilities = tf.function(self._compute_probabilities, input_signature=self._inputs)
 
-    def endpoints(self) -> dict[str, tuple[Callable[..., Answer], list[tf.TensorSpec]]]:
+    def endpoints(self) -> dict[str, Endpoint]:
         """Return each signature's function and its inputs, by name; a model without features has no `embed`."""
         examples = [tf.TensorSpec([None], tf.string, name=EXAMPLES)]
-        found: dict[str, tuple[Callable[..., Answer], list[tf.TensorSpec]]] = {
-            SERVING_DEFAULT: (self.serving_default, self._inputs),
-            ALL_SCORES: (self.scores, self._inputs),
-            CLASSIFY: (self.classify, examples),
+        found = {
+            SERVING_DEFAULT: Endpoint(self.serving_default, self._inputs),
+            ALL_SCORES: Endpoint(self.scores, self._inputs),
+            CLASSIFY: Endpoint(self.classify, examples),
         }
-        return found | ({EMBED: (self.embed, self._inputs)} if self._model.has_features else {})
+        return found | ({EMBED: Endpoint(self.embed, self._inputs)} if self._model.has_features else {})
 
     def serving_default(self, *texts: tf.Tensor) -> Answer:
         """Return the best labels.

@@ -9,22 +9,28 @@ import tensorflow as tf
 from textclf.config import dump_config
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
-from textclf.savedmodel.graph import ServedClassifier
+from textclf.savedmodel.batching import ALLOWED_BATCH_SIZES, write_batching
+from textclf.savedmodel.card import model_card, write_card
+from textclf.savedmodel.files import EXTRA, GOLDEN_FILE, WARMUP_FILE
+from textclf.savedmodel.golden import write_golden
+from textclf.savedmodel.graph import Endpoint, ServedClassifier
+from textclf.savedmodel.manifest import write_manifest
+from textclf.savedmodel.requests import golden_requests, warmup_lengths, write_warmup
+from textclf.savedmodel.signatures import text_inputs
 
-EXTRA = "assets.extra"
-"""The folder for what TensorFlow Serving does not read, but for warm-up requests."""
 
+def write_version(run: Run, directory: Path, name: str) -> None:
+    """Write a version of a served model into a folder, the manifest last.
 
-def write_version(run: Run, directory: Path) -> None:
-    """Write the SavedModel of a run into a folder, and what stands beside its graph."""
-    task = TASKS[run.config.task]
-    served = ServedClassifier(run.tokenizer, run.model, task, run.labels, run.temperature)
-    archive = keras.export.ExportArchive()
-    # Of the model, the archive finds the variables by itself; one that is told to track it writes them twice.
-    archive.track(run.tokenizer)
-    for name, (function, inputs) in served.endpoints().items():
-        archive.add_endpoint(name, function, input_signature=inputs)
-    archive.write_out(str(directory), options=tf.saved_model.SaveOptions(), verbose=False)
+    Args:
+        run: What is exported.
+        directory: An empty folder.
+        name: The served model's.
+    """
+    task, pairs = TASKS[run.config.task], run.config.data.pair_column is not None
+    served = ServedClassifier(run.tokenizer, run.model, task, run.labels, run.temperature, pairs)
+    endpoints = served.endpoints()
+    _write_graph(run, endpoints, directory)
     extra = directory / EXTRA
     extra.mkdir()
     texts = {
@@ -34,3 +40,21 @@ def write_version(run: Run, directory: Path) -> None:
     }
     for file_name, text in texts.items():
         (extra / file_name).write_text(text, encoding="utf-8", newline="\n")
+    inputs = [spec.name for spec in text_inputs(pairs)]
+    longest = run.tokenizer.max_tokens
+    lengths = warmup_lengths(run.results.get("tokens", {}).get("99", longest), longest)
+    write_warmup(directory / WARMUP_FILE, name, endpoints, inputs, lengths, ALLOWED_BATCH_SIZES)
+    write_batching(directory)
+    # The functions in memory answer, so that who asks the version compares it with what was trained.
+    write_golden(directory / GOLDEN_FILE, golden_requests(endpoints, inputs))
+    write_card(extra, model_card(run, name))
+    write_manifest(directory)
+
+
+def _write_graph(run: Run, endpoints: dict[str, Endpoint], directory: Path) -> None:
+    archive = keras.export.ExportArchive()
+    # Of the model, the archive finds the variables by itself; one that is told to track it writes them twice.
+    archive.track(run.tokenizer)
+    for name, endpoint in endpoints.items():
+        archive.add_endpoint(name, endpoint.function, input_signature=endpoint.inputs)
+    archive.write_out(str(directory), options=tf.saved_model.SaveOptions(), verbose=False)

@@ -16,12 +16,22 @@ from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_repor
 from textclf.models.tasks import TASKS
 from textclf.runs.directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
 from textclf.serving.classifier import Classifier, load
-from textclf.store.versions import versions
+from textclf.store.versions import SEALED, sealed_versions, versions
 from textclf.training.summary import facts
 
 logger = logging.getLogger(__name__)
 
-_WRITTEN = ("format", "delimiter", "text_column", "label_column", "header", "quoting", "encoding", "bad_rows")
+_WRITTEN = (
+    "format",
+    "delimiter",
+    "text_column",
+    "pair_column",
+    "label_column",
+    "header",
+    "quoting",
+    "encoding",
+    "bad_rows",
+)
 OVERRIDES = tuple(f"data.{field}" for field in _WRITTEN)
 """What may be said of a source: how it is written, and nothing of how it is cut."""
 
@@ -66,10 +76,10 @@ def evaluate(
         _refuse_to_replace(Path(report_dir))
     if isinstance(model, str | Path):
         model = _load(Path(model))
-    split = _own_test_split(model) if source is None else _source_split(model, source, overrides)
+    split = own_test_split(model) if source is None else _source_split(model, source, overrides)
     task = TASKS[model.config.task]
     targets = task.encode(split.labels, model.labels)
-    probabilities = model.probabilities(split.texts)
+    probabilities = _probabilities(model, split)
     if report_dir is not None:
         write_report(Path(report_dir), _evaluation(model, split, targets, probabilities, source, overrides))
     confusion = confusion_matrix(targets, task.decide(probabilities), len(model.labels))
@@ -101,7 +111,8 @@ def _check_overrides(overrides: Sequence[str], source: str | None) -> None:
 def _load(path: Path) -> Run | Classifier:
     if is_run(path):
         return Run.load(path)
-    if not (path / "saved_model.pb").is_file() and not versions(path):
+    is_version = (path / "saved_model.pb").is_file() or path.name.endswith(SEALED)
+    if not is_version and not versions(path) and not sealed_versions(path):
         raise ExportError(
             f"No run or export at '{path}'. `textclf train` makes a run under runs/, `textclf export RUN` an export "
             f"under saved_models/.{way_back(path)}"
@@ -109,7 +120,7 @@ def _load(path: Path) -> Run | Classifier:
     return load(path)
 
 
-def _own_test_split(model: Run | Classifier) -> Split:
+def own_test_split(model: Run | Classifier) -> Split:
     """Return the test split that training made, or refuse: another one may hold rows that were trained on."""
     corpus = load_corpus(model.config.data, model.config.seed)
     if corpus.test is None:
@@ -143,7 +154,22 @@ def _source_split(model: Run | Classifier, source: str, overrides: Sequence[str]
     # The run's own format says nothing of another source; its name does.
     values = {"data": model.config.data.model_dump(mode="json") | {"format": "auto"}}
     config = Config.make(override(values, overrides))
+    trained, given = model.config.data.pair_column, config.data.pair_column
+    if (trained is None) != (given is None):
+        raise ConfigError(
+            f"data.pair_column={'null' if given is None else given} asks for {_kind(given)}, but '{model.path}' was "
+            f"trained on {_kind(trained)} (data.pair_column={'null' if trained is None else trained})."
+        )
     return load_split(source, config.data, model.labels)
+
+
+def _kind(pair_column: str | None) -> str:
+    return "single texts" if pair_column is None else "pairs of texts"
+
+
+def _probabilities(model: Run | Classifier, split: Split) -> NDArray[np.float32]:
+    """Return every label's score for each row, float32[rows, labels]."""
+    return model.probabilities(split.texts, pairs=split.pairs)
 
 
 def _evaluation(
@@ -173,6 +199,7 @@ def _evaluation(
         split=source or "test",
         labels=model.labels,
         texts=split.texts,
+        pairs=split.pairs,
         targets=targets,
         probabilities=probabilities,
         places=split.places,

@@ -89,16 +89,18 @@ def mistakes_table(mistakes: Sequence[Mistake]) -> str:
     """
     if not mistakes:
         return "none"
-    head = ("| label | predicted | text | place |", "|---|---|---|---|")
-    return "\n".join([*head, *map(_row, mistakes)])
+    texts = ["text"] if mistakes[0].pair is None else ["first text", "second text"]
+    head = ["label", "predicted", *texts, "place"]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *map(_row, mistakes)])
 
 
 def _row(mistake: Mistake) -> str:
-    text = mistake.text if len(mistake.text) <= LONGEST_TEXT else mistake.text[: LONGEST_TEXT - 1] + "…"
+    texts = [mistake.text] if mistake.pair is None else [mistake.text, mistake.pair]
+    shown = [text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…" for text in texts]
     place = "" if mistake.place is None else f"{_literal(mistake.place[0])} line {mistake.place[1]}"
     # A column of its own for the score would be so narrow that TensorBoard breaks the numbers.
     predicted = f"{_literal(mistake.predicted)} ({mistake.score:.3f})"
-    return f"| {' | '.join((_literal(mistake.label), predicted, _literal(text), place))} |"
+    return f"| {' | '.join((_literal(mistake.label), predicted, *map(_literal, shown), place))} |"
 
 
 def _literal(text: str) -> str:

@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams.summary import session_end_pb
 
 from textclf.config import Config
 from textclf.config.fields import leaf_paths
+from textclf.writing import UNFINISHED
 
 Values = dict[str, bool | int | float | str]
 
@@ -40,13 +41,13 @@ def write_hparams(logs: Path, name: str, values: Values, metrics: dict[str, floa
 def write_session(
     folder: Path, name: str, values: Values, metrics: dict[str, float], started: float, success: bool = True
 ) -> None:
-    """Write what was set and what came of it, as of now.
+    """Write what was set and what came of it, as of now, into a folder that is whole or not there.
 
     TensorBoard takes all scalars of a session's folder for its metrics, those of all sessions together, as it does the
     fields; if a run named them beforehand, it would hide what other runs have and that one has not.
 
     Args:
-        folder: Where the session's event file is written.
+        folder: Where the session's event file is written; not there yet.
         name: What the row is called.
         values: Booleans, numbers and strings by the name of their column.
         metrics: Numbers by tag.
@@ -56,7 +57,9 @@ def write_session(
     # Sessions of one name share a row: runs of one name in two folders are two.
     place = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:6]
     status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
-    writer = tf.summary.create_file_writer(str(folder))
+    unfinished = folder.with_name(f"{UNFINISHED}{folder.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    writer = tf.summary.create_file_writer(str(unfinished))
     with writer.as_default(step=0):
         hparams_api.hparams(values, trial_id=f"{name} {place}", start_time_secs=started)
         for tag, value in metrics.items():
@@ -64,6 +67,7 @@ def write_session(
         end = session_end_pb(status, time.time())
         tf.summary.experimental.write_raw_pb(end.SerializeToString(), step=0)
     writer.close()
+    unfinished.rename(folder)
 
 
 def compared_fields(config: Config) -> Values:

@@ -42,20 +42,21 @@ class TensorBoardLog(keras.callbacks.Callback):
         """Keep the parts; the files are opened when training begins."""
         super().__init__()
         self._directory, self._trainer, self._state, self._every = directory, trainer, trainer.state, every
+        self._writer = tf.summary.create_noop_writer()
         self._last = -1
         self._failed = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open a file."""
         del logs
-        self._open()
+        with self._forgiving():
+            self._open()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Take back what was written of steps that are taken again."""
         del batch, logs
         if self._state.step < self._last:
             with self._forgiving():
-                self._writer.close()
                 self._open()
 
     def flush(self) -> None:
@@ -65,7 +66,7 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     @contextmanager
     def _forgiving(self) -> Iterator[None]:
-        """Let a training go on without TensorBoard's files if the disk is full."""
+        """Let a training go on without TensorBoard's files if the disk is full or refuses them."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
@@ -74,6 +75,8 @@ class TensorBoardLog(keras.callbacks.Callback):
             self._failed = True
 
     def _open(self) -> None:
+        self._writer.close()
+        self._writer = tf.summary.create_noop_writer()  # as long as the files cannot be opened
         evaluated = self._state.history[-1]["step"] if self._state.history else 0
         cut_back(self._directory, self._state.step, evaluated, _STEP_TAGS)
         self._writer = tf.summary.create_file_writer(str(self._directory))

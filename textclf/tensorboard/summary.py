@@ -55,7 +55,9 @@ def _write_split(summary: TrainingSummary, split: str) -> None:
     write_scores(prefix, outcome.scores, outcome.loss)
     write_confusion_matrix(prefix, outcome.scores)
     write_precision_recall(prefix, targets, probabilities, outcome.scores, summary.state.best_step)
-    mistakes = confident_mistakes(rows.texts, targets, probabilities, corpus.labels, MOST_MISTAKES, places=rows.places)
+    mistakes = confident_mistakes(
+        rows.texts, targets, probabilities, corpus.labels, MOST_MISTAKES, rows.places, rows.pairs
+    )
     write_mistakes(prefix, mistakes)
 
 
@@ -66,6 +68,8 @@ def _write_features(logs: Path, summary: TrainingSummary) -> None:
     dev, labels = summary.corpus.splits["dev"], summary.corpus.labels
     predicted = [labels[class_id] for class_id in summary.outcomes["dev"].probabilities.argmax(axis=1)]
     columns = {"label": dev.labels, "predicted": predicted, "text": dev.texts}
+    if dev.pairs is not None:
+        columns["second text"] = dev.pairs
     write_projector(logs, "dev texts", summary.model.features, summary.splits["dev"].ids, columns)
 
 

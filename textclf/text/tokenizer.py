@@ -21,16 +21,24 @@ class Tokenizer(tf.Module):
     Attributes:
         vocabulary: The tokens in the order of their ids.
         max_tokens: Longest output, in tokens.
+        separator_id: Id of a token that stands between the texts of a pair and nowhere else; None if there is none.
     """
 
     vocabulary: tuple[str, ...]
     max_tokens: int
+    separator_id: int | None = None
 
-    def ragged(self, texts: tf.Tensor) -> tf.RaggedTensor:
+    def ragged(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.RaggedTensor:
         """Return unpadded ids, ragged int32[batch, (time)], cut to `max_tokens`.
+
+        Of a pair that is too long, the longer text loses tokens at its end until both fit.
 
         Args:
             texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
+            pairs: string[batch], the second text of each row, if rows are pairs.
+
+        Raises:
+            ValueError: Pairs came, and it was not made for them.
         """
         raise NotImplementedError
 
@@ -38,20 +46,23 @@ class Tokenizer(tf.Module):
         """Write what `load` of the same class reads, files of `TOKENIZER_FILES`, into a directory."""
         raise NotImplementedError
 
-    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
-        """Return ids padded to the longest text of the batch.
+    def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
+        """Return ids padded to the longest row of the batch.
 
         Args:
             texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
+            pairs: string[batch], the second text of each row, if rows are pairs.
 
         Returns:
             int32[batch, time], time at most `max_tokens`.
         """
-        return pad(self.ragged(texts))
+        return pad(self.ragged(texts, pairs))
 
-    def encode(self, texts: Sequence[str | bytes]) -> tf.RaggedTensor:
-        """Return the ids of many texts, tokenized in batches; ragged int32[texts, (time)] in memory."""
-        return tf.concat([self.ragged(batch) for batch in in_batches(texts)], axis=0)
+    def encode(self, texts: Sequence[str | bytes], pairs: Sequence[str | bytes] | None = None) -> tf.RaggedTensor:
+        """Return the ids of many texts, or pairs, tokenized in batches; ragged int32[rows, (time)] in memory."""
+        columns = [texts] if pairs is None else [texts, pairs]
+        batches = zip(*map(in_batches, columns), strict=True)
+        return tf.concat([self.ragged(*batch) for batch in batches], axis=0)
 
 
 def pad(ids: tf.RaggedTensor) -> tf.Tensor:

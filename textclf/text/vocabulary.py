@@ -8,11 +8,12 @@ from textclf.config.text import TextConfig
 from textclf.errors import RunError
 from textclf.text.splitting import SPLITTERS, in_batches
 
-PADDING, UNKNOWN = "[PAD]", "[UNK]"
-PADDING_ID, UNKNOWN_ID = 0, 1
+PADDING, UNKNOWN, SEPARATOR = "[PAD]", "[UNK]", "[SEP]"
+"""Names of ids; no text has them for tokens, because brackets are tokens of their own and cases are folded."""
+PADDING_ID, UNKNOWN_ID, SEPARATOR_ID = 0, 1, 2
 
 
-def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
+def learn_vocabulary(texts: Sequence[str], config: TextConfig, *, separator: bool = False) -> list[str]:
     """Return the vocabulary of the texts: padding, unknown, then tokens from the most frequent down.
 
     Tokens of equal count stand in code point order, so that the same texts in any order give the
@@ -21,6 +22,7 @@ def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
     Args:
         texts: The training texts.
         config: `tokens`, `min_count` and `max_size` count.
+        separator: Whether the third row is what separates the texts of a pair.
     """
     split = SPLITTERS[config.tokens]
     counts: Counter[bytes] = Counter()
@@ -28,7 +30,8 @@ def learn_vocabulary(texts: Sequence[str], config: TextConfig) -> list[str]:
         counts.update(split(batch).flat_values.numpy())
     frequent = ((token.decode(), count) for token, count in counts.items() if count >= config.min_count)
     ordered = sorted(frequent, key=lambda pair: (-pair[1], pair[0]))
-    return [PADDING, UNKNOWN, *(token for token, _ in ordered[: config.max_size - 2])]
+    special = [PADDING, UNKNOWN, *([SEPARATOR] if separator else [])]
+    return [*special, *(token for token, _ in ordered[: config.max_size - len(special)])]
 
 
 def save_vocabulary(vocabulary: Sequence[str], path: Path) -> None:

@@ -10,8 +10,9 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from textclf.errors import ConfigError, RunError, listing
+from textclf.text.pairs import cut_pair
 from textclf.text.splitting import in_batches
-from textclf.text.tokenizer import VOCABULARY_FILE, WORDPIECE_FILE, Tokenizer, pad
+from textclf.text.tokenizer import VOCABULARY_FILE, WORDPIECE_FILE, Tokenizer
 from textclf.text.vocabulary import UNKNOWN, read_run_file, save_vocabulary
 from textclf.text.wordpiece_normalizer import IN_NO_TEXT, WordPieceNormalizer
 from textclf.text.wordpiece_vocabulary import CLS, LONGEST_WORD, SEP, check_wordpieces, learn_wordpieces
@@ -106,20 +107,10 @@ class WordPieceTokenizer(Tokenizer):
         settings = json.dumps({"lowercase": self.lowercase})
         (directory / WORDPIECE_FILE).write_text(f"{settings}\n", encoding="utf-8", newline="\n")
 
-    def __call__(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.Tensor:
-        """Return ids padded to the longest text of the batch, int32[batch, time].
-
-        Args:
-            texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
-            pairs: string[batch], the second text of each pair, if there is one.
-        """
-        return pad(self.ragged(texts, pairs))
-
     def ragged(self, texts: tf.Tensor, pairs: tf.Tensor | None = None) -> tf.RaggedTensor:
         """Return unpadded ids, ragged int32[batch, (time)]: `[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]` for pairs.
 
-        What is longer than `max_tokens` is cut. Of a pair, the longer text loses tokens at its
-        end until both fit, as with Hugging Face's `longest_first`.
+        What is longer than `max_tokens` is cut; of a pair, as `cut_pair` does it.
 
         Args:
             texts: string[batch], UTF-8; invalid bytes are read as U+FFFD.
@@ -134,7 +125,7 @@ class WordPieceTokenizer(Tokenizer):
         cls, sep = (tf.fill([first.nrows(), 1], token) for token in (self.cls_id, self.sep_id))
         if pairs is None:
             return tf.concat([cls, *self._cut(first), sep], axis=1)
-        first, second = self._cut_pair(first, self._pieces(pairs))
+        first, second = cut_pair(first, self._pieces(pairs), self.max_tokens - 3)
         return tf.concat([cls, first, sep, second, sep], axis=1)
 
     def lengths(self, texts: Sequence[str | bytes]) -> np.ndarray:
@@ -155,14 +146,6 @@ class WordPieceTokenizer(Tokenizer):
         rest = pieces[:, head:]
         return [pieces[:, :head], rest[:, head - room :]]
 
-    def _cut_pair(self, first: tf.RaggedTensor, second: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-        room = self.max_tokens - 3
-        lengths, others = first.row_lengths(), second.row_lengths()
-        half = (room + tf.cast(lengths > others, lengths.dtype)) // 2  # the longer one gets the odd token
-        kept = tf.maximum(room - others, half)
-        first = _heads(first, kept)
-        return first, _heads(second, room - first.row_lengths())
-
 
 def _splitter(vocabulary: Sequence[str]) -> tf_text.FastWordpieceTokenizer:
     # The op would find a token with white space across two words. In brackets it is one that no text gets.
@@ -177,13 +160,6 @@ def _splitter(vocabulary: Sequence[str]) -> tf_text.FastWordpieceTokenizer:
         )
     except RuntimeError as error:
         raise ConfigError(f"Expected word pieces beside the vocabulary's special tokens: {error}") from None
-
-
-def _heads(pieces: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    """Return the first tokens of each row, at most as many as `lengths`, int64[batch], says."""
-    starts = pieces.row_starts()
-    places = tf.ragged.range(starts, tf.minimum(starts + lengths, pieces.row_limits()))
-    return places.with_flat_values(tf.gather(pieces.flat_values, places.flat_values))
 
 
 def _read_lowercase(path: Path) -> bool:

@@ -18,10 +18,11 @@ class StepCallbacks:
 
     def __init__(self, callbacks: Sequence[Callback]) -> None:
         """Find out who needs numbers."""
-        looking = [callback for callback in callbacks if _looks_at_steps(callback)]
-        self._of_tensors = [callback for callback in looking if getattr(callback, "reads_tensors", False)]
-        self._of_numbers = [callback for callback in looking if not getattr(callback, "reads_tensors", False)]
         self._callbacks = callbacks
+        self._of_tensors: list[Callback] = []
+        self._of_numbers: list[Callback] = []
+        for callback in filter(_looks_at_steps, callbacks):
+            (self._of_tensors if getattr(callback, "reads_tensors", False) else self._of_numbers).append(callback)
 
     def begin(self, batch: int) -> None:
         """Tell all that a step begins; `batch` is its number in the epoch, from 0."""

@@ -56,6 +56,11 @@ class Checkpoints:
         self._written = time.monotonic()
         self._step = 0
 
+    @property
+    def are_on(self) -> bool:
+        """Whether any are wished for."""
+        return bool(self._config.minutes or self._config.steps)
+
     def due(self, step: int, evaluated: bool = False) -> bool:
         """Return whether it is time to write one after so many steps.
 
@@ -63,7 +68,7 @@ class Checkpoints:
         """
         by_clock = self._config.minutes and time.monotonic() - self._written >= 60 * self._config.minutes
         by_steps = self._config.steps and step - self._step >= self._config.steps
-        first = evaluated and not self._step and (self._config.minutes or self._config.steps)
+        first = evaluated and not self._step and self.are_on
         return bool(by_clock or by_steps or first)
 
     def save(self, step: int, checkpoint: Checkpoint) -> bool:
@@ -80,9 +85,6 @@ class Checkpoints:
             with replacing(self._directory / _name(step)) as unfinished, unfinished.open("wb") as file:
                 arrays: dict[str, Any] = {_STATE: state, **checkpoint.arrays}
                 np.savez(file, allow_pickle=False, **arrays)
-            surplus = checkpoint_files(self._directory)[self._config.keep :]
-            for path in (*surplus, *self._directory.glob(f"{UNFINISHED}*")):  # of a process that was killed
-                path.unlink()
         except OSError as error:
             logger.warning(
                 "No checkpoint of step %d could be written to '%s': %s.", step, self._directory, refusal(error)
@@ -90,7 +92,17 @@ class Checkpoints:
             with contextlib.suppress(OSError):
                 self._directory.rmdir()  # unless there are older ones
             return False
+        self._remove_surplus()
         return True
+
+    def _remove_surplus(self) -> None:
+        """Remove the checkpoints that are more than are kept, and what a process that was killed has left of one."""
+        surplus = checkpoint_files(self._directory)[self._config.keep :]
+        try:
+            for path in (*surplus, *self._directory.glob(f"{UNFINISHED}*")):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("Old checkpoints in '%s' cannot be removed: %s.", self._directory, refusal(error))
 
     def go_on_from(self, step: int) -> None:
         """Count from a step, and remove the checkpoints of later ones: damaged, or of steps that are taken again."""

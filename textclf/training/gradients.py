@@ -64,7 +64,7 @@ class ShareGradient:
         """Return the sums over all parts, given those of the first one; one part is in memory at a time."""
         sparse = [isinstance(gradient, tf.IndexedSlices) for gradient in gradients]
         sums = [
-            _rows_of(gradient, self._parts) if is_sparse else gradient
+            _values_and_rows(gradient, self._parts) if is_sparse else gradient
             for gradient, is_sparse in zip(gradients, sparse, strict=True)
         ]
 
@@ -131,7 +131,7 @@ class ShareGradient:
         return loss, found
 
 
-def _rows_of(gradient: tf.IndexedSlices, parts: int) -> tuple[tf.TensorArray, tf.TensorArray]:
+def _values_and_rows(gradient: tf.IndexedSlices, parts: int) -> tuple[tf.TensorArray, tf.TensorArray]:
     """Return lists of the values and rows of a sparse gradient, with room for those of all parts."""
     return tuple(
         tf.TensorArray(tensor.dtype, size=parts).write(0, tensor) for tensor in (gradient.values, gradient.indices)

@@ -38,8 +38,8 @@ class Trainer:
 
     The order of the texts and the dropout of a step are functions of the seed, the epoch and the step. The best weights
     are those of the evaluation on dev with the highest `training.monitor`, the earlier one on a tie. Ctrl-C ends the
-    training as if `epochs` were over. It runs under the `tf.distribute` strategy in whose scope it and its model are
-    made.
+    training as if `epochs` were over; a second one ends it at once. It runs under the `tf.distribute` strategy in whose
+    scope it and its model are made.
 
     Args:
         model: What learns; has its first weights.
@@ -83,7 +83,7 @@ class Trainer:
         self.callbacks = list(callbacks)
         self._losses = {"epoch": MeanLoss(), "window": MeanLoss()}
         self._workers = Workers(self._strategy)
-        self._ctrl_c = self._sigterm = self._stops = False
+        self._ctrl_c = self._sigterm = self._stops = self._written = False
 
     def fit(self, train: Encoded, dev: Encoded, resume: Checkpoint | None = None) -> TrainingState:
         """Train, evaluate on dev as the config says, and put the best weights into the model.
@@ -98,6 +98,7 @@ class Trainer:
         Raises:
             RunError: The loss broke down, or the checkpoint is of another training.
             TerminatedError: SIGTERM came; a checkpoint is written if there is a place for it.
+            KeyboardInterrupt: Ctrl-C came a second time.
         """
         state = self.state
         self._prepare(train, resume)
@@ -109,8 +110,9 @@ class Trainer:
         try:
             with on_ctrl_c(self._interrupt), on_sigterm(self._terminate):
                 self._go_through(train, dev, callbacks)
+                self._hear()  # what came while dev was scored
         except KeyboardInterrupt:  # the second Ctrl-C, or one that a callback raised
-            if self._workers.count > 1:  # the others are not where this one is
+            if self._ctrl_c or self._workers.count > 1:  # several: the others are not where this one is
                 raise
             state.interrupted = True
             if self._kept.best_weights is None:
@@ -161,16 +163,26 @@ class Trainer:
     def _terminate(self) -> None:
         self._sigterm = True
 
-    def _hear(self) -> tuple[bool, bool]:
-        """Return whether SIGTERM came and whether a checkpoint is to be written; note whether the training ends here.
+    def _hear(self) -> None:
+        """Write a checkpoint if one is asked for or due, and note whether the training ends here.
 
-        Several workers all hear what one of them is asked for, so that they stop and write at the same step.
+        Several workers all hear what one of them is asked for, so that they stop and write at the same step. What is
+        written knows nothing of Ctrl-C: if the last scoring does not come to its end, no step is lost, and the same
+        command goes on as if nobody had stopped it.
+
+        Raises:
+            TerminatedError: SIGTERM came.
         """
         asked = self.model.stop_training, self._ctrl_c, self._sigterm, self._kept.due()
-        stop, interrupted, terminated, due = self._workers.any(asked)
+        self.model.stop_training, interrupted, terminated, due = self._workers.any(asked)
+        if (due or interrupted or terminated) and not self.state.interrupted:
+            self._written = self._write_down()
         self.state.interrupted = self.state.interrupted or interrupted
-        self._stops = self.model.stop_training = stop or interrupted
-        return terminated, due or interrupted  # who loses patience with the last scoring loses no step
+        self._stops = self.model.stop_training = self.model.stop_training or interrupted
+        if terminated:
+            again = "the same command, without --force, goes on from there"
+            kept = f"A checkpoint is written: {again}." if self._written else "No checkpoint was written."
+            raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}. {kept}")
 
     def _go_through(self, train: Encoded, dev: Encoded, callbacks: keras.callbacks.CallbackList) -> None:
         """Train until the epochs are over or somebody stops; after a breakdown go back, if that is wished for."""
@@ -225,7 +237,7 @@ class Trainer:
                 self._evaluate(dev, callbacks)
                 self._open_window()
             if self._workers.count == 1 or done == len(plan) or state.step // hearing > (state.step - count) // hearing:
-                self._write_down()
+                self._hear()
 
     def _take_steps(self, iterator: Iterator[Any], plan: BatchPlan, done: int, count: int) -> None:
         """Take steps in one call, then tell the callbacks of each."""
@@ -281,20 +293,13 @@ class Trainer:
         if training.patience and state.evaluations_since_best >= training.patience:
             self.model.stop_training = True
 
-    def _write_down(self) -> None:
-        """Write a checkpoint if it is time for one, or for the end."""
-        terminated, due = self._hear()
-        if not terminated and not due:
-            return
+    def _write_down(self) -> bool:
+        """Write a checkpoint; return whether it was written."""
         self._watch.look(self.state.step)  # so that nothing broken is kept
         for callback in self.callbacks:
             if flush := getattr(callback, "flush", None):
                 flush()
-        written = self._kept.write()
-        if terminated:
-            again = "the same command, without --force, goes on from there"
-            kept = f" A checkpoint is written: {again}." if written else " No checkpoint could be written."
-            raise TerminatedError(f"Stopped by SIGTERM after step {self.state.step}.{kept}")
+        return self._kept.write()
 
     def _record(self, outcome: Outcome, speed: dict[str, float]) -> dict[str, Any]:
         """Return the record of an evaluation and of the steps before it."""

@@ -20,7 +20,9 @@ def announce(config: Config, num_texts: int, num_dev: int) -> None:
     """
     training = config.training
     steps = -(-num_texts // training.batch_size)
-    how = f"{training.epochs} epochs of {steps:,} steps" if config.model.learns_in_steps else "fitted in one go"
+    epochs = f"{training.epochs} epoch{'' if training.epochs == 1 else 's'}"
+    how = f"{epochs} of {steps:,} step{'' if steps == 1 else 's'}"
+    how = how if config.model.learns_in_steps else "fitted in one go"
     line = f"{config.model.name}: train has {num_texts:,} texts, dev {num_dev:,}; {how}."
     tqdm.write(line, file=sys.stderr)
 

@@ -1,5 +1,6 @@
 """A training kept safe: everything that the next step depends on, written down, put back, and gone back to."""
 
+import copy
 import dataclasses
 import logging
 import time
@@ -80,8 +81,9 @@ class Safekeeping:
         return self._checkpoints is not None and self._checkpoints.due(self._state.step, bool(self._state.history))
 
     def write(self) -> bool:
-        """Write a checkpoint; return whether it was written: there is a place for one, and room."""
-        return self._checkpoints is not None and self._checkpoints.save(self._state.step, self.take())
+        """Write a checkpoint; return whether it was written: they are wished for, and there is room."""
+        checkpoints = self._checkpoints
+        return checkpoints is not None and checkpoints.are_on and checkpoints.save(self._state.step, self.take())
 
     def take(self) -> Checkpoint:
         """Return everything that the next step depends on."""
@@ -103,10 +105,13 @@ class Safekeeping:
     def put_back(self, checkpoint: Checkpoint) -> None:
         """Set everything to what it was at a checkpoint; `RunError` if that is of another model."""
         for part, variables in self._variables.items():
-            _assign(part, variables, checkpoint.arrays)
+            # Who goes on with float16 instead of another precision begins with a new loss scale.
+            if part != "loss_scale" or f"{part}.0" in checkpoint.arrays:
+                _assign(part, variables, checkpoint.arrays)
         for field in dataclasses.fields(self._state):
             if field.name != "seconds":  # those of this process do not come back
-                setattr(self._state, field.name, checkpoint.state[field.name])
+                # A copy: the beginning may be put back more than once, and the loop adds to the history.
+                setattr(self._state, field.name, copy.deepcopy(checkpoint.state[field.name]))
         for name, loss in self._losses.items():
             loss.total = tf.constant(checkpoint.arrays[f"loss.{name}"])
             loss.texts = checkpoint.state["texts"][name]
@@ -145,7 +150,8 @@ class Safekeeping:
         other = "" if training.rollback else ", or let training.rollback=true try"
         return RunError(
             f"Training broke down{often}: {breakdown}.{rows} Lower training.learning_rate (it is "
-            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}. {kept}"
+            f"{training.learning_rate}) or training.clip_norm (it is {training.clip_norm}; 0 is off){other}, and begin "
+            f"anew with --force or another --run. {kept}"
         )
 
 

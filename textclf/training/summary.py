@@ -19,6 +19,8 @@ from textclf.training.prediction import Encoded, Outcome
 from textclf.training.state import TrainingState
 
 _VERSIONED = ("textclf", "tensorflow", "tensorflow-text", "keras", "numpy", "scikit-learn")
+_SHARES = (50, 90, 99, 100)
+"""Percentiles of the texts' lengths."""
 _FACTS = {
     "bad_rows": ("bad rows dropped", "{:,}"),
     "parameters": ("parameters", "{:,}"),
@@ -68,15 +70,21 @@ class TrainingSummary:
             "seconds": round(self.seconds, 2),
             "peak_mb": peak_megabytes(),
             "rows": {name: len(split) for name, split in self.corpus.splits.items()},
+            "tokens": {str(share): int(length) for share, length in zip(_SHARES, self._lengths(), strict=True)},
             "bad_rows": len(self.corpus.bad_rows),
             "calibration": self._calibration(),
             "data_fingerprint": self.corpus.fingerprint,
-            "versions": _versions(),
+            "versions": versions(),
         }
 
     def probabilities(self, name: str) -> npt.NDArray[np.float32]:
         """Return the scores that are given for a split, float32[rows, classes]."""
         return scale(self.outcomes[name].probabilities, self.temperature).astype(np.float32)
+
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        """Return the lengths, in tokens, that shares of the training texts are not above, as the model sees them."""
+        lengths: npt.NDArray[np.int64] = np.percentile(self.splits["train"].lengths, _SHARES, method="inverted_cdf")
+        return lengths
 
     def _calibration(self) -> dict[str, Any]:
         """Return the temperature, and for each split what it changes."""
@@ -96,6 +104,7 @@ class TrainingSummary:
             split=name,
             labels=self.corpus.labels,
             texts=split.texts,
+            pairs=split.pairs,
             targets=self.splits[name].targets,
             probabilities=self.probabilities(name),
             temperature=self.temperature,
@@ -124,12 +133,12 @@ def facts(results: dict[str, Any]) -> dict[str, str]:
     return said
 
 
-def _versions() -> dict[str, str]:
-    """Return the versions of what a run's numbers depend on."""
-    versions = {"python": platform.python_version()}
+def versions() -> dict[str, str]:
+    """Return the versions of what a run's numbers depend on, as installed here."""
+    found = {"python": platform.python_version()}
     for name in _VERSIONED:
         try:
-            versions[name] = importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = "unknown"
-    return versions
+            found[name] = "unknown"
+    return found

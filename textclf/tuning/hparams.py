@@ -1,5 +1,6 @@
 """TensorBoard's HParams tab: every trial's values beside its score."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,27 @@ def log_folder(logs: Path, number: int) -> Path:
     return logs / f"trial-{number:03}"
 
 
-def write_trial(logs: Path, trial: Trial, metric: str, started: float) -> None:
+def write_trial(logs: Path, trial: Trial, metric: str) -> None:
     """Write a trial's values, its score if it has one, and its seconds, as a session beside its curves.
+
+    One that is there already stays as it is.
 
     Args:
         logs: The folder of the whole search.
         trial: The trial, over.
         metric: Name of the score.
-        started: When it began, in seconds since 1970.
     """
+    folder = log_folder(logs, trial.number) / FOLDER
+    if folder.exists():
+        return
     scores = {} if trial.score is None else {f"hparams/dev_{metric}": trial.score}  # as runs call it
     write_session(
-        log_folder(logs, trial.number) / FOLDER,
+        folder,
         f"trial-{trial.number}",
         {name: _plain(value) for name, value in trial.values.items()},
         {**scores, "hparams/seconds": trial.seconds},
-        started,
-        success=trial.score is not None,
+        time.time() - trial.seconds,
+        success=trial.state in ("done", "pruned"),
     )
 
 

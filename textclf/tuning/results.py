@@ -67,7 +67,8 @@ class Tuning:
         """The best trial; `RunError` if none has come to its end."""
         if not self.ranking:
             notes = [trial.note for trial in self.trials if trial.note]
-            why = f" The last one that failed: {notes[-1]}" if notes else " Give it more time, with --minutes."
+            more = "The same command goes on." if self.interrupted else "Give it more time, with --minutes."
+            why = f" The last one that failed: {notes[-1]}" if notes else f" {more}"
             raise RunError(f"No trial came to its end: {counted(self.trials)}.{why}")
         return self.ranking[0]
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from textclf.config import CheckpointsConfig, Config
 from textclf.data import Corpus
-from textclf.errors import ConfigError, RunError
+from textclf.errors import ConfigError, DataError, RunError
 from textclf.evaluation.scores import SCORES
 from textclf.models.base import TextModel
 from textclf.models.builder import model_class
@@ -41,6 +41,8 @@ class TrialWatch(keras.callbacks.Callback):
         pruned: Whether it promised too little.
         late: Whether its time was over.
     """
+
+    reads_tensors = True  # it reads none: no step waits for the device
 
     def __init__(self, metric: str, report: Report, deadline: float) -> None:
         """Wait for the training to begin."""
@@ -123,7 +125,7 @@ def run_trial(
         state, score = _train(config, corpus, metric, folder, logs, watch)
     except KeyboardInterrupt:
         return Ending("stopped", interrupted=True)
-    except (ConfigError, tf.errors.ResourceExhaustedError) as error:
+    except (ConfigError, DataError, MemoryError, tf.errors.ResourceExhaustedError) as error:
         return Ending("failed", note=_one_line(error))
     except RunError as error:
         if not isinstance(error.__cause__, BreakdownError):
@@ -144,7 +146,7 @@ def _train(
     """Return how the training went, and its highest score on dev."""
     config = config.model_copy(update={"checkpoints": CheckpointsConfig(minutes=0)})
     keras.utils.set_random_seed(config.seed)
-    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.texts)
+    tokenizer = model_class(config.model.name).make_tokenizer(config, corpus.train.all_texts)
     splits = encode(corpus, tokenizer, config)
     with _TrialWriter(folder, logs) as writer:
         _, state, predict = fit(
@@ -161,6 +163,6 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what an error says, without the traces that TensorFlow puts behind it."""
+    """Return what an error says, without the traces that TensorFlow puts behind it; its name if it says nothing."""
     said = str(error).splitlines() if isinstance(error, tf.errors.OpError) else [str(error)]
-    return " ".join(" ".join(said[:1]).split())
+    return " ".join(" ".join(said[:1]).split()) or type(error).__name__

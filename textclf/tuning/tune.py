@@ -15,12 +15,12 @@ from textclf.config.domains import SearchSpace
 from textclf.config.scores import SCORES, unknown_score
 from textclf.config.search import search_space, value_at, with_values
 from textclf.data import Corpus, load_corpus, problems
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, refusal
 from textclf.optional import import_optional
 from textclf.runs.lock import DirectoryLock
 from textclf.training.interruption import TerminatedError
 from textclf.tuning.hparams import log_folder, write_trial
-from textclf.tuning.results import LOGS_FOLDER, Tuning, counted, short
+from textclf.tuning.results import LOGS_FOLDER, Trial, Tuning, counted, short
 from textclf.tuning.trial import Ending, run_trial
 
 if TYPE_CHECKING:
@@ -82,11 +82,12 @@ def tune(
     from textclf.tuning.directory import open_study  # imports Optuna
 
     path = Path(run_dir) if run_dir is not None else Path("runs") / f"{config.name}-tune"
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = DirectoryLock(path.resolve())
     try:
         study = open_study(path, config, space, metric)
         tuning = Tuning(path, config, metric, study.trials)
+        for trial in tuning.trials:  # a kill or a full disk may have cost one its row
+            _try_tensorboard(tuning, trial)
         deadline -= sum(trial.seconds for trial in tuning.trials)
         if study.num_finished >= trials or time.monotonic() >= deadline:
             logger.warning("The search '%s' is over. To go on, give it more with --trials or --minutes.", path)
@@ -147,7 +148,7 @@ def _search(tuning: Tuning, study: "Study", space: SearchSpace, trials: int, dea
 
 def _next_trial(tuning: Tuning, study: "Study", running: "RunningTrial", corpus: Corpus, deadline: float) -> Tuning:
     """Run a trial, and return the search with what came of it, which is on disk then."""
-    started, ending = time.time(), Ending("stopped")
+    ending = Ending("stopped")
     try:
         ending = _try(tuning, running, corpus, deadline)
     except TerminatedError as error:
@@ -157,8 +158,16 @@ def _next_trial(tuning: Tuning, study: "Study", running: "RunningTrial", corpus:
         trial = running.tell(ending.state, ending.score, ending.note)
         tuning = dataclasses.replace(tuning, trials=study.trials, interrupted=ending.interrupted)
         tuning.write()
-    write_trial(tuning.path / LOGS_FOLDER, trial, tuning.metric, started)
+    _try_tensorboard(tuning, trial)
     return tuning
+
+
+def _try_tensorboard(tuning: Tuning, trial: Trial) -> None:
+    """Write a trial's row of the HParams tab, or say why not: no search ends for that."""
+    try:
+        write_trial(tuning.path / LOGS_FOLDER, trial, tuning.metric)
+    except Exception as error:
+        logger.warning("TensorBoard lacks trial %d of '%s': %s", trial.number, tuning.path, refusal(error))
 
 
 def _try(tuning: Tuning, running: "RunningTrial", corpus: Corpus, deadline: float) -> Ending:

@@ -27,12 +27,14 @@ class Format:
         suffixes: How its files end; each also with `.gz` if `packed`.
         prefix: How its sources begin if they are no files.
         packed: Whether files may be gzipped.
+        has_columns: Whether a row has columns, and so a place for the second text of a pair.
     """
 
     read: Callable[[str, DataConfig], Iterator[Row]]
     suffixes: tuple[str, ...] = ()
     prefix: str = ""
     packed: bool = True
+    has_columns: bool = True
 
 
 FORMATS: dict[str, Format] = {
@@ -40,8 +42,8 @@ FORMATS: dict[str, Format] = {
     "tsv": Format(read_tsv, (".tsv",)),
     "jsonl": Format(read_jsonl, (".jsonl", ".ndjson")),
     "parquet": Format(read_parquet, (".parquet",), packed=False),
-    "fasttext": Format(read_fasttext, (".txt",)),
-    "folder": Format(read_folder),
+    "fasttext": Format(read_fasttext, (".txt",), has_columns=False),
+    "folder": Format(read_folder, has_columns=False),
     "tfds": Format(read_tfds, prefix=tfds.PREFIX),
     "sample": Format(read_sample, prefix=sample.PREFIX),
 }
@@ -58,7 +60,14 @@ def read(source: str, config: DataConfig) -> Iterator[Row]:
     Raises:
         DataError: The source cannot be read; once a row was yielded, only if the rest cannot be.
     """
-    return FORMATS[format_of(source, config.format)].read(source, config)
+    name = format_of(source, config.format)
+    if config.pair_column is not None and not FORMATS[name].has_columns:
+        with_columns = listing(name for name, entry in FORMATS.items() if entry.has_columns and not entry.prefix)
+        raise DataError(
+            f"'{source}' is read as {name}, which has no columns, but data.pair_column={config.pair_column} asks for a "
+            f"second text in each row. Write pairs as one of {with_columns}, or take data.pair_column out."
+        )
+    return FORMATS[name].read(source, config)
 
 
 def format_of(source: str, named: str = "auto") -> str:

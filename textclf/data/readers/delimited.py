@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
 from textclf.config import DataConfig
@@ -36,7 +37,7 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         path: The file.
         source: What the rows and the errors call it.
         format_name: csv or tsv.
-        config: `text_column`, `label_column`, `header`, `quoting`, `delimiter` and `encoding` count.
+        config: The columns, `header`, `quoting`, `delimiter` and `encoding` count.
 
     Raises:
         DataError: The file cannot be read, or a column is missing.
@@ -48,8 +49,8 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
         names, rows = column_names(rows, config.header, source)
         if names:
             hint = columns_hint(config.header, names)
-            text_index = find_column(config.text_column, names, source, "data.text_column", hint)
-            label_index = find_column(config.label_column, names, source, "data.label_column", hint)
+            columns = config.columns.items()
+            chosen = itemgetter(*(find_column(name, names, source, option, hint) for option, name in columns))
         for line, fields in rows:
             if isinstance(fields, csv.Error):
                 yield BadRow(source, line, problems.QUOTES, str(fields))
@@ -58,7 +59,8 @@ def read_delimited(path: Path, source: str, format_name: str, config: DataConfig
                 problem = problems.QUOTED_FIELDS if in_quotes else problems.FIELDS
                 yield BadRow(source, line, problem, f"expected {len(names)}, got {len(fields)}")
             else:
-                yield checked(fields[text_index], fields[label_index], source, line)
+                text, label, *pair = chosen(fields)
+                yield checked(text, label, source, line, *pair)
 
 
 NumberedFields = tuple[int, list[str] | csv.Error]

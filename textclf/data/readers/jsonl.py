@@ -20,12 +20,12 @@ def read_jsonl(source: str, config: DataConfig) -> Iterator[Row]:
 
     Args:
         source: Path of the file.
-        config: `text_column`, `label_column` and `encoding` count.
+        config: The columns and `encoding` count.
 
     Raises:
-        DataError: The file cannot be read, or no object has the field of the text or the label.
+        DataError: The file cannot be read, or no object has one of the fields.
     """
-    wanted = {"data.text_column": config.text_column, "data.label_column": config.label_column}
+    wanted = config.columns
     missing = dict.fromkeys(wanted, 0)
     objects = 0
     names: list[str] = []
@@ -42,7 +42,8 @@ def read_jsonl(source: str, config: DataConfig) -> Iterator[Row]:
                     missing[option] += 1
                 yield BadRow(source, line, problems.MISSING_FIELD, missing_field(wanted[absent[0]], value))
                 continue
-            yield checked(value[config.text_column], value[config.label_column], source, line)
+            text, label, *pair = (value[name] for name in wanted.values())
+            yield checked(text, label, source, line, *pair)
     for option, name in wanted.items():
         if objects and missing[option] == objects:
             find_column(name, names, source, option)

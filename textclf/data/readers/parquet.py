@@ -20,23 +20,22 @@ def read_parquet(source: str, config: DataConfig) -> Iterator[Row]:
 
     Args:
         source: Path of the file.
-        config: `text_column` and `label_column` count.
+        config: The columns count.
 
     Raises:
         DataError: pyarrow is not installed, the file is no Parquet, a column is missing, or its
             type is not text (for labels: text, whole numbers or true/false).
     """
-    columns = {config.text_column: "data.text_column", config.label_column: "data.label_column"}
     with open_parquet(source) as file:
-        for name, option in columns.items():
+        for option, name in config.columns.items():
             find_column(name, file.schema_arrow.names, source, option)
-        _check_type(file, config.text_column, source, may_be_number=False)
-        _check_type(file, config.label_column, source, may_be_number=True)
+        for name in config.columns.values():
+            _check_type(file, name, source, may_be_number=name == config.label_column)
         number = 0
-        for texts, labels in parquet_batches(file, [config.text_column, config.label_column]):
-            for text, label in zip(texts, labels, strict=True):
+        for columns in parquet_batches(file, [*config.columns.values()]):
+            for text, label, *pair in zip(*columns, strict=True):
                 number += 1
-                yield checked(text, label, source, number)
+                yield checked(text, label, source, number, *pair)
 
 
 @contextmanager

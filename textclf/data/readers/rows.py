@@ -6,8 +6,11 @@ from textclf.data import problems
 from textclf.data.examples import BadRow, Example, Row
 from textclf.errors import DataError, did_you_mean, listing
 
+_TEXTS = (("text", problems.NO_TEXT), ("second text", problems.NO_PAIR))
+"""What the texts of a row are called, and the problem of a row without one."""
 
-def checked(text: object, label: object, source: str, line: int) -> Row:
+
+def checked(text: object, label: object, source: str, line: int, *pair: object) -> Row:
     """Return an example, or what is wrong with it.
 
     Args:
@@ -15,30 +18,36 @@ def checked(text: object, label: object, source: str, line: int) -> Row:
         label: The same, or a whole number or a truth value, which become `7` and `true`.
         source: As in `Example`.
         line: As in `Example`.
+        pair: The second text, if rows are pairs: the same as the text.
 
     Example:
         >>> checked("fine", True, "a.jsonl", 1)
-        Example(text='fine', label='true', source='a.jsonl', line=1)
+        Example(text='fine', label='true', source='a.jsonl', line=1, pair=None)
         >>> checked(" ", "pos", "a.jsonl", 2)
         BadRow(source='a.jsonl', line=2, problem='no text', detail='')
+        >>> checked("fine", "no", "a.jsonl", 3, "not fine").pair
+        'not fine'
     """
-    if text is None or text == "":
-        return BadRow(source, line, problems.NO_TEXT)
-    if not isinstance(text, str):
-        return BadRow(source, line, problems.WRONG_TYPE, f"the text should be a string, but is {_kind(text)}")
+    texts: list[str] = []
+    for value, (called, missing) in zip((text, *pair), _TEXTS, strict=False):
+        if value is not None and not isinstance(value, str):
+            detail = f"the {called} should be a string, but is {_kind(value)}"
+            return BadRow(source, line, problems.WRONG_TYPE, detail)
+        if not value or value.isspace():
+            return BadRow(source, line, missing)
+        texts.append(value)
     name = label_name(label)
     if name is None:
         detail = f"the label should be a string, a whole number or true/false, but is {_kind(label)}"
         return BadRow(source, line, problems.WRONG_TYPE, detail)
-    if text.isspace():
-        return BadRow(source, line, problems.NO_TEXT)
     if not name or name.isspace():
         return BadRow(source, line, problems.NO_LABEL)
-    if "\0" in text or "\0" in name:
+    all_of_it = "".join([*texts, name])
+    if "\0" in all_of_it:
         return BadRow(source, line, problems.NUL)
-    if not (_is_unicode(text) and _is_unicode(name)):
+    if not _is_unicode(all_of_it):
         return BadRow(source, line, problems.NOT_UNICODE, "half a surrogate pair")
-    return Example(text, name, source, line)
+    return Example(texts[0], name, source, line, *texts[1:])
 
 
 def label_name(label: object) -> str | None:

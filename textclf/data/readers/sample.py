@@ -18,7 +18,7 @@ def read_sample(source: str, config: DataConfig) -> Iterator[Row]:
 
     Args:
         source: `sample:train`, `sample:dev` or `sample:test`.
-        config: `text_column` and `label_column` count; how the file is written is known.
+        config: The columns count; how the file is written is known.
 
     Raises:
         DataError: There is no such sample.

@@ -25,7 +25,7 @@ def read_tfds(source: str, config: DataConfig) -> Iterator[Row]:
     Args:
         source: `tfds:NAME`, `tfds:NAME:config`, either with `@split`: train, dev, test or any
             name or slice that the data set knows, such as `@train[:10%]`. Without one it is train.
-        config: `text_column` and `label_column` name features. A `ClassLabel` gives its names.
+        config: The columns name features. A `ClassLabel` gives its names.
 
     Raises:
         DataError: tensorflow-datasets is not installed, or the data set, the split or a feature is missing.
@@ -33,19 +33,18 @@ def read_tfds(source: str, config: DataConfig) -> Iterator[Row]:
     name, _, split = source.removeprefix(PREFIX).partition("@")
     builder = tfds_builder(source)
     features = builder.info.features
-    for column, option in ((config.text_column, "data.text_column"), (config.label_column, "data.label_column")):
+    for option, column in config.columns.items():
         find_column(column, list(features), source, option)
     class_names = getattr(features[config.label_column], "names", None)
     for number, row in enumerate(_rows(builder, name, split or "train"), start=1):
-        label = _python(row[config.label_column])
+        text, label, *pair = (_python(row[column]) for column in config.columns.values())
         if class_names is not None:
             # -1 is how a ClassLabel says that there is none.
             label = class_names[label] if 0 <= label < len(class_names) else None
-        text = _python(row[config.text_column])
-        if isinstance(text, bytes) or isinstance(label, bytes):
+        if any(isinstance(value, bytes) for value in (text, label, *pair)):
             yield BadRow(source, number, problems.NOT_UNICODE, "bytes that are not UTF-8")
         else:
-            yield checked(text, label, source, number)
+            yield checked(text, label, source, number, *pair)
 
 
 def tfds_builder(source: str) -> Any:

@@ -1,0 +1,32 @@
+"""The commands on a file of pairs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import Result
+
+from textclf.config import Config
+
+Command = Callable[..., Result]
+
+
+def test_from_a_file_of_pairs_to_scores(textclf: Command, pair_config: Callable[..., Config], tmp_path: Path) -> None:
+    source = Path(str(pair_config().data.train))
+    (tmp_path / "pairs.csv").write_bytes(source.read_bytes())
+    shown = textclf("init", "pairs.csv", "--set", "data.pair_column=second").output
+    assert "Text in 'first', second text in 'second', label in 'label'." in shown
+    assert "\n  pair_column: second\n" in (tmp_path / "config.yaml").read_text(encoding="utf-8")
+    shown = textclf("check", "config.yaml").output
+    assert shown.split("\n\n")[1].split()[:4] == ["pairs", "train", "dev", "test"]
+    textclf("train", "config.yaml", "--quiet", "--set", "model=linear", "--run", "runs/pairs")
+    scored = textclf("evaluate", "runs/pairs", "--data", source, "--json").stdout
+    assert '"accuracy"' in scored
+
+
+def test_a_column_that_is_not_there(textclf: Command, pair_config: Callable[..., Config], tmp_path: Path) -> None:
+    source = Path(str(pair_config().data.train))
+    (tmp_path / "pairs.csv").write_bytes(source.read_bytes())
+    shown = textclf("init", "pairs.csv", "--set", "data.pair_column=third").output
+    assert "The config does not fit the data yet: 'pairs.csv' has no column 'third'" in shown
+    shown = textclf("check", "config.yaml", "--set", "model={name: bert, long_texts: windows}", exit_code=1).output
+    assert "model.long_texts=windows and data.pair_column=third exclude each other" in shown

@@ -1,0 +1,61 @@
+"""The paired bootstrap: its scores, its interval, and how often it takes chance for a difference."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
+
+from textclf.evaluation.comparison import paired_bootstrap
+
+LABELS = ["a", "b", "c"]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> list[np.ndarray]:
+    rows, seed = draw(st.integers(1, 40)), draw(st.integers(0, 2**32 - 1))
+    return list(np.random.default_rng(seed).integers(0, 3, (3, rows)))
+
+
+@settings(deadline=None, max_examples=25)
+@given(answers())
+def test_the_scores_are_scikit_learns(made: list[np.ndarray]) -> None:
+    targets, first, second = made
+    found = paired_bootstrap("macro_f1", targets, first, second, LABELS, resamples=20)
+    for score, ids in ((found.first, first), (found.second, second)):
+        assert score == pytest.approx(f1_score(targets, ids, labels=range(3), average="macro", zero_division=0))
+    assert found.low <= found.high
+    other = paired_bootstrap("accuracy", targets, second, first, LABELS, resamples=20)
+    assert other.first == pytest.approx(accuracy_score(targets, second))
+    same = paired_bootstrap("macro_f1", targets, first, first, LABELS, resamples=20)
+    assert (same.low, same.high, same.is_worse) == (0.0, 0.0, False)
+
+
+def test_the_interval_is_that_of_the_paired_differences() -> None:
+    """Of accuracy the difference is a mean of rows, whose standard error has a formula."""
+    random = np.random.default_rng(0)
+    targets = random.integers(0, 3, 500)
+    first, second = (np.where(random.random(500) < share, targets, (targets + 1) % 3) for share in (0.8, 0.85))
+    found = paired_bootstrap("accuracy", targets, first, second, LABELS)
+    differences = (first == targets).astype(float) - (second == targets)
+    half = 1.96 * differences.std() / np.sqrt(500)
+    assert found.low == pytest.approx(differences.mean() - half, abs=0.006)
+    assert found.high == pytest.approx(differences.mean() + half, abs=0.006)
+
+
+def test_chance_is_seldom_taken_for_worse() -> None:
+    random = np.random.default_rng(1)
+    worse = 0
+    for seed in range(100):
+        targets = random.integers(0, 3, 200)
+        first, second = (np.where(random.random(200) < 0.8, targets, (targets + 1) % 3) for _ in range(2))
+        worse += paired_bootstrap("accuracy", targets, first, second, LABELS, seed, resamples=200).is_worse
+    assert worse <= 8  # 2.5 are expected; more than 8 come about once in a thousand times
+
+
+def test_it_says_what_was_compared() -> None:
+    targets = np.arange(100) % 3
+    found = paired_bootstrap("accuracy", targets, targets * 0, targets, LABELS)
+    assert str(found).startswith("accuracy 0.3400 against 1.0000: -0.6600, 95 % interval -0.")
+    assert str(found).endswith(", 100 rows")
+    assert found.is_worse

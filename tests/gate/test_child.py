@@ -1,0 +1,70 @@
+"""The child process stands for a server: nothing of TensorFlow's Python is in it."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textclf.errors import ExportError
+from textclf.gate import process
+from textclf.gate.process import Question, ask
+from textclf.gate.tensorflow_c import TensorFlow, folder_of, text_libraries
+
+# What a library writes to standard output must not come between the lines.
+PROGRAM = """
+import os, sys
+from textclf.gate import child
+child.main(sys.argv[1])
+os.write(1, b"chatter")
+print(sorted({module.split(".")[0] for module in sys.modules} & {"tensorflow", "tensorflow_text", "keras", "google"}))
+"""
+
+
+def test_the_child_imports_nothing_of_tensorflow(good_version: Path, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    text = {"dtype": "string", "shape": [1], "values": ["parcel"]}
+    requests = [
+        {"feeds": {"scores_text:0": text}, "fetches": ["StatefulPartitionedCall_1:0"]},
+        {"feeds": {"nowhere:0": text}, "fetches": ["StatefulPartitionedCall_1:0"]},
+    ]
+    plan.write_text(json.dumps({"path": str(good_version), "requests": requests}), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(plan)], capture_output=True, env=process._environment(), check=True
+    )
+    assert done.stderr.decode().splitlines()[-1] in ("chatter[]", "[]"), done.stderr.decode()
+    messages = [json.loads(line) for line in done.stdout.splitlines()]
+    steps = ["libraries", "load", 0, 1]
+    assert [next(iter(message.items())) for message in messages] == [
+        pair for step in steps for pair in (("begin", step), ("end", step))
+    ]
+    (answer,) = messages[5]["answers"].values()
+    assert answer["dtype"] == "float32" and answer["shape"] == [1, 3]
+    assert messages[7]["error"] == "The graph has no operation 'nowhere'"
+
+
+def test_an_end_by_itself_is_told_with_its_last_words(good_version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_environment", lambda: {"PYTHONPATH": "/nowhere"})
+    session = ask(good_version, [Question({"a:0": np.array([b""], object)}, ["b:0"])])
+    assert session.failure.startswith("The process ended with exit code 1 (")
+    assert session.answers == []
+
+
+def test_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        ExportError, match=r"tensorflow-nowhere is not installed\. Install it: pip install tensorflow-n"
+    ):
+        folder_of("tensorflow_nowhere")
+    with pytest.raises(
+        ExportError, match=r"cannot be loaded from '.*' \(no libtensorflow_framework\.so\.2\)\. Install"
+    ):
+        TensorFlow(tmp_path)
+    found = importlib.util.find_spec("tensorflow_text")
+    assert found is not None
+    monkeypatch.setattr(found, "submodule_search_locations", [str(tmp_path)])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: found)
+    with pytest.raises(ExportError, match=r"holds no op libraries \(python/\*/_\*\.so\)\. Install them: pip install"):
+        text_libraries()

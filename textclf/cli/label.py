@@ -1,0 +1,38 @@
+"""`textclf label`: names for versions, which move while clients ask for them."""
+
+import click
+
+from textclf.cli.options import base_option, served_from_option, way_back
+from textclf.store.labels import remove_label, set_label
+from textclf.store.versions import find_model, versions
+
+
+@click.command(name="label")
+@click.argument("name")
+@click.argument("label")
+@click.argument("version", type=click.IntRange(min=0), required=False)
+@base_option
+@click.option("--remove", is_flag=True, help="Take the label away; no VERSION is given then.")
+@served_from_option
+def command(name: str, label: str, version: int | None, base: str, remove: bool, served_from: str | None) -> None:
+    """Let LABEL, such as stable or canary, point at the live VERSION of the model NAME, in BASE/models.config.
+
+    A server that was started with --model_config_file follows when it reads the file again; clients ask for
+    /v1/models/NAME/labels/LABEL.
+    """
+    if remove == (version is not None):
+        raise click.UsageError("Expected either a VERSION or --remove.")
+    if version is None:
+        click.echo(f"Removed {label}, which pointed at version {remove_label(base, name, label)}.")
+        return
+    move = set_label(base, name, label, version, served_from)
+    if move.before == version:
+        click.echo(f"{label} pointed at version {version} already.")
+        return
+    before = "" if move.before is None else f", not {move.before} any more"
+    click.echo(f"{label} points at version {version}{before}.")
+    live = len(versions(find_model(base, name)))
+    if move.before is None and live > 1:
+        click.echo(f"So that labels can move, the server loads all {live} live versions; `textclf retire` unloads one.")
+    if label == "stable" and move.before is not None:
+        click.echo(way_back(base, "rollback", name))

@@ -1,0 +1,218 @@
+"""BASE/models.config: what TensorFlow Serving's `--model_config_file` names, with the labels of versions.
+
+All models of a base path stand in the one file. Of it, textclf keeps the labels of its models and which versions they
+need loaded; all else is the user's and stays.
+
+A server puts a label only on a version that it has loaded, and reads the labels of a changed file before it loads
+what the file asks for: with a policy that lists versions, a label moved to one that is not loaded yet would have the
+whole file refused, for ever. So a model with labels asks for all its live versions, which the server finds without
+the file, and a label takes effect as soon as its version is up. Whoever wants fewer in memory retires the others.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textclf.errors import ExportError, refusal
+from textclf.store.lock import locked
+from textclf.store.versions import versions
+from textclf.writing import replacing
+
+if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
+
+MODELS_CONFIG = "models.config"
+_HEAD = "# The models of this folder, for tensorflow_model_server --model_config_file; textclf keeps the labels.\n"
+
+
+def read_labels(base: str | Path, name: str) -> dict[str, int]:
+    """Return the version that each label of a model points at, by label in order; none if the model has none.
+
+    Raises:
+        ExportError: The file cannot be read.
+    """
+    entry = _find(_read(Path(base)), name)
+    return dict(sorted(entry.version_labels.items())) if entry is not None else {}
+
+
+def refresh(base: str | Path, name: str, served_from: str | None = None) -> list[str]:
+    """Make a model's entry right for the versions that stand there; whoever calls holds the model's lock.
+
+    Args:
+        base: Folder of the served models.
+        name: The model.
+        served_from: Where the server sees `base`, if it is not where we do, such as `/models` in a container. If
+            None, an entry keeps its `base_path`, and a new one goes by the others of the file.
+
+    Returns:
+        Labels that are gone, because their versions are.
+
+    Raises:
+        ExportError: The file cannot be read or written.
+    """
+    live, labels = versions(Path(base) / name), read_labels(base, name)
+    write_labels(base, name, labels, live, served_from)
+    return [label for label, version in labels.items() if version not in live]
+
+
+def write_labels(
+    base: str | Path, name: str, labels: Mapping[str, int], live: Sequence[int], served_from: str | None = None
+) -> None:
+    """Let a model have these labels, as far as their versions are live, and no others; the caller holds its lock.
+
+    Args:
+        base: As for `refresh`.
+        name: As for `refresh`.
+        labels: The version of each label.
+        live: The versions that the server may ask for.
+        served_from: As for `refresh`.
+
+    Raises:
+        ExportError: The file cannot be read or written.
+    """
+    kept = {label: version for label, version in labels.items() if version in live}
+    _change_entry(base, name, lambda entry, _: _set_labels(entry, kept, live), served_from)
+
+
+def entry_text(base: str | Path, name: str) -> str:
+    """Return a models.config of a model's entry alone; without an entry if there is none."""
+    config = _read(Path(base))
+    entry = _find(config, name)
+    alone = type(config)()
+    if entry is not None:
+        alone.model_config_list.config.append(entry)
+    return _to_text(alone)
+
+
+def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dict[str, int]:
+    """Give a model what it lacks of an entry that `entry_text` gave; whoever calls holds the model's lock.
+
+    Args:
+        base: As for `refresh`.
+        name: As for `refresh`.
+        text: The entry, alone in a models.config.
+        former_base: Where the models stood then; an entry that names a folder there goes along to `base`.
+
+    Returns:
+        The labels that the model has got: those that it lacked, and whose versions are live.
+    """
+    stored, live = _find(_parse(text, f"The {MODELS_CONFIG} of the backup"), name), versions(Path(base) / name)
+    there = {label: version for label, version in read_labels(base, name).items() if version in live}
+    labels = {} if stored is None else dict(sorted(stored.version_labels.items()))
+    lacking = {label: version for label, version in labels.items() if label not in there and version in live}
+
+    def change(entry: "ModelConfig", is_new: bool) -> None:
+        if is_new and stored is not None:
+            base_path = entry.base_path if stored.base_path == _below(former_base, name) else stored.base_path
+            entry.CopyFrom(stored)
+            entry.base_path = base_path
+        _set_labels(entry, there | lacking, live)
+
+    _change_entry(base, name, change)
+    return lacking
+
+
+def _change_entry(
+    base: str | Path, name: str, change: Callable[["ModelConfig", bool], None], served_from: str | None = None
+) -> None:
+    """Change a model's entry, made if there is none, and write the file if that makes a difference."""
+    base = Path(base)
+    if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
+        raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
+    with _writing(base) as config:
+        entry = _find(config, name)
+        is_new = entry is None
+        if entry is None:
+            parent = served_from or _parent_of_others(config) or str(base.resolve())
+            entry = config.model_config_list.config.add(name=name, base_path=_below(parent, name))
+            entry.model_platform = "tensorflow"
+        elif served_from is not None:
+            entry.base_path = _below(served_from, name)
+        change(entry, is_new)
+
+
+def _set_labels(entry: "ModelConfig", labels: Mapping[str, int], live: Sequence[int]) -> None:
+    """Set the labels, and a policy that has their versions loaded and asks for none that is gone."""
+    policy, had_labels = entry.model_version_policy, bool(entry.version_labels)
+    entry.version_labels.clear()
+    entry.version_labels.update(labels)
+    if policy.WhichOneof("policy_choice") == "specific":  # somebody has written it, and knows why
+        kept = {version for version in policy.specific.versions if version in live}
+        policy.specific.versions[:] = sorted(kept | set(labels.values()))
+        if not policy.specific.versions:
+            entry.ClearField("model_version_policy")
+    elif labels:
+        policy.all.SetInParent()
+    elif had_labels:
+        entry.ClearField("model_version_policy")
+
+
+def _parent_of_others(config: "ModelServerConfig") -> str | None:
+    """Return where the server sees the base path, as far as all the entries there are agree on it."""
+    parents = {entry.base_path.rstrip("/").rpartition("/")[::2] for entry in config.model_config_list.config}
+    named = {parent for parent, _ in parents}
+    is_ours = {last for _, last in parents} == {entry.name for entry in config.model_config_list.config}
+    return named.pop() if len(named) == 1 and is_ours else None
+
+
+def _below(parent: str, name: str) -> str:
+    return f"{parent.rstrip('/')}/{name}"
+
+
+def _find(config: "ModelServerConfig", name: str) -> "ModelConfig | None":
+    return next((entry for entry in config.model_config_list.config if entry.name == name), None)
+
+
+@contextmanager
+def _writing(base: Path) -> Iterator["ModelServerConfig"]:
+    """Give the file to change, and write it whole when the block ends well, with the comments at its head."""
+    path = base / MODELS_CONFIG
+    with locked(base.resolve() / f".{MODELS_CONFIG}"):
+        config = _read(base)
+        before = config.SerializeToString(deterministic=True)
+        yield config
+        if config.SerializeToString(deterministic=True) == before:
+            return
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else [_HEAD]
+        comments = "".join(takewhile(lambda line: line.startswith("#"), lines))
+        try:
+            with replacing(path) as unfinished:
+                unfinished.write_text(comments + _to_text(config), encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise ExportError(f"'{path}' cannot be written: {refusal(error)}. It stays as it was.") from None
+
+
+def _read(base: Path) -> "ModelServerConfig":
+    path = base / MODELS_CONFIG
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"'{path}' cannot be read: {refusal(error)}.") from None
+    return _parse(text, f"'{path}'")
+
+
+def _parse(text: str, what: str) -> "ModelServerConfig":
+    from google.protobuf import text_format
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    expected = "Expected a ModelServerConfig of TensorFlow Serving as protobuf's text format"
+    try:
+        config = text_format.Parse(text, ModelServerConfig())
+    except text_format.ParseError as error:
+        raise ExportError(f"{what} cannot be read: {error}. {expected}. Mend it, or move it away.") from None
+    if config.WhichOneof("config") == "custom_model_config":
+        raise ExportError(f"{what} holds a custom_model_config. {expected} with a model_config_list.")
+    names = [entry.name for entry in config.model_config_list.config]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ExportError(f"{what} holds '{twice[0]}' more than once, which no server takes. Remove all but one.")
+    return config
+
+
+def _to_text(config: "ModelServerConfig") -> str:
+    from google.protobuf import text_format
+
+    text: Any = text_format.MessageToString(config, as_utf8=True)
+    return str(text)
