@@ -53,6 +53,14 @@ def test_chance_is_seldom_taken_for_worse() -> None:
     assert worse <= 8  # 2.5 are expected; more than 8 come about once in a thousand times
 
 
+def test_a_few_rows_decide_nothing() -> None:
+    targets = np.arange(1000) % 3
+    for wrong, worse in ((1, False), (4, False), (5, False), (12, True)):
+        first = np.where(np.arange(1000) < wrong, (targets + 1) % 3, targets)
+        found = paired_bootstrap("accuracy", targets, first, targets, LABELS)
+        assert (found.decided, found.is_worse) == (wrong, worse)
+
+
 def test_it_says_what_was_compared() -> None:
     targets = np.arange(100) % 3
     found = paired_bootstrap("accuracy", targets, targets * 0, targets, LABELS)

@@ -47,7 +47,7 @@ def test_the_child_imports_nothing_of_tensorflow(good_version: Path, tmp_path: P
 
 
 def test_an_end_by_itself_is_told_with_its_last_words(good_version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "_environment", lambda: {"PYTHONPATH": "/nowhere"})
+    monkeypatch.setattr(process, "_environment", lambda: {"PYTHONHOME": "/nowhere"})
     session = ask(good_version, [Question({"a:0": np.array([b""], object)}, ["b:0"])])
     assert session.failure.startswith("The process ended with exit code 1 (")
     assert session.answers == []

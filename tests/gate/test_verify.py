@@ -189,7 +189,7 @@ def test_records_that_fail_and_answers_that_changed(workshop: Any, version: Path
     label = golden[0].outputs["label"].copy()
     label[1] = b"sport"
     changed = [
-        dataclasses.replace(golden[0], outputs={"label": label}),
+        dataclasses.replace(golden[0], outputs={**golden[0].outputs, "label": label}),
         dataclasses.replace(golden[1], outputs={"scores": scores + np.float32(0.01)}),
         dataclasses.replace(golden[1], outputs={"scores": scores[:, :2]}),
         dataclasses.replace(golden[1], outputs={"scores": scores + np.float32(0.00005)}),
@@ -206,7 +206,8 @@ def test_records_that_fail_and_answers_that_changed(workshop: Any, version: Path
     write_manifest(version)
     report = verify(version)
     assert report.requests == {"warm-up": 2, "golden": 4, "hostile": 22}
-    missing, inputs, no_such, shape, *golden_findings = report.findings
+    missing, inputs, no_such, no_record, no_request, shape, *golden_findings = report.findings
+    assert (no_record, no_request) == ("No warm-up record asks 'classify'.", "No golden request asks 'classify'.")
     assert missing == (
         "Warm-up record 3 ('embed') names a signature that is not there; there are 'classify', 'scores', "
         "'serving_default'."

@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_run_read_back_and_hang_on_no_neighbour(pair_run
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(Run.load(pair_run.path).probabilities(TEXTS, PAIRS), together, atol=1e-6)
     ids = pair_run.tokenizer(tf.constant([text.encode("utf-8", "surrogatepass") for text in TEXTS]), tf.constant(PAIRS))
-    np.testing.assert_allclose(tf.nn.softmax(pair_run.model(ids)), together, atol=1e-5)
+    np.testing.assert_allclose(tf.nn.softmax(pair_run.model(ids) / pair_run.temperature), together, atol=1e-5)
     assert pair_run.probabilities([], []).shape == (0, 2)
 
 

@@ -212,6 +212,6 @@ def test_workers_refuse_what_differs_and_stop_go_back_and_go_on_at_the_same_step
     said = [(tmp_path / f"run-{number}.log").read_text(encoding="utf-8") for number in range(2)]
     assert said[0].count("It has a checkpoint of step 30: the same command, without --force, goes on from there.") == 1
     assert said[0].count("going back to step 10") == said[1].count("going back to step 10") == 1
-    for words in ("has a checkpoint", "is finished", "It has no scores.json"):
+    for words in ("has a checkpoint", "is finished, with", "It has no scores.json"):
         assert words not in said[1]
     assert said[1].endswith(f"This is not the first worker: the first one writes the run '{path}'.\n")

@@ -35,9 +35,9 @@ def test_requests_are_the_same_after_a_file(tensors: list[Any], tmp_path_factory
     path = tmp_path_factory.mktemp("golden") / "golden.json"
     first, *rest = tensors
     request = Request("scores", {"text": first}, {f"out{number}": tensor for number, tensor in enumerate(rest)})
-    write_golden(path, [request, request], tolerance=0.5)
+    write_golden(path, [request, request], tolerance=0.05)
     golden = read_golden(path)
-    assert golden.tolerance == 0.5 and len(golden.requests) == 2
+    assert golden.tolerance == 0.05 and len(golden.requests) == 2
     for found in golden.requests:
         assert found.signature == "scores"
         check_equal(found.inputs["text"], first)

@@ -4,16 +4,19 @@ import dataclasses
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from textclf.config import Config
 from textclf.errors import ConfigError, ExportError
 from textclf.evaluation.scores import SCORES
 from textclf.gate.report import Report
 from textclf.runs.directory import Run
+from textclf.runs.train import train
 from textclf.serving import export as export_module
 from textclf.serving.evaluate import own_test_split
 from textclf.serving.export import export
@@ -98,6 +101,13 @@ def test_the_live_version_is_the_stable_one_or_the_newest(base: Path) -> None:
     assert live_version(base, "tiny") == 1
 
 
+def test_a_label_on_a_version_that_is_gone_is_none(base: Path) -> None:
+    shutil.copytree(base / "tiny/1", base / "tiny/2")
+    set_label(base, "tiny", "stable", 1)
+    shutil.rmtree(base / "tiny/1")
+    assert live_version(base, "tiny") == 2
+
+
 def test_a_version_is_as_good_as_itself(trained_run: Run, base: Path) -> None:
     found = compare_with_live(trained_run, base, "tiny")
     assert found is not None
@@ -141,6 +151,7 @@ def test_labels_that_the_run_does_not_know_are_wrong_answers(trained_run: Run, b
     found = compare_with_live(trained_run, base, "tiny")
     assert found is not None
     assert found.second == 0.0
+    assert found.first == pytest.approx(SCORES[found.metric](trained_run.scores("test")))
 
 
 def test_without_a_test_split_nothing_is_compared(
@@ -171,3 +182,15 @@ def test_a_live_version_that_is_damaged_is_said(trained_run: Run, base: Path) ->
 @pytest.mark.parametrize("model", ["trained_run", "linear_run", "bert_run"])
 def test_real_exports_pass_the_real_gate(model: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     assert export(request.getfixturevalue(model), base=tmp_path, floors={"accuracy": 0.0}).name == "1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("model", ["textcnn", "bert"])
+def test_exports_of_mixed_precision_pass_the_real_gate(
+    kind: str, model: str, tiny_config: Callable[..., Config], tiny_bert: dict[str, Any], tmp_path: Path
+) -> None:
+    values = tiny_config(f"compute.mixed_precision={kind}").model_dump()
+    run = train(Config.make(values | ({"model": tiny_bert} if model == "bert" else {})), tmp_path / "run", report=False)
+    assert run.model.compute_dtype == kind
+    assert export(run, base=tmp_path / "saved_models").name == "1"

@@ -55,7 +55,7 @@ def command(
         run,
         name,
         base,
-        floors=dict(map(_floor, floors)),
+        floors=_floors(floors),
         allow_worse=allow_worse,
         verified=not no_verify,
         sign=sign,
@@ -73,6 +73,14 @@ def _signer(key_file: str) -> Callable[[Path], str]:
 
     key = read_signing_key(key_file, ask_passphrase)
     return lambda directory: sign_version(directory, key)
+
+
+def _floors(texts: tuple[str, ...]) -> dict[str, float]:
+    """Return the floors by name, of one that is given twice the higher one."""
+    found: dict[str, float] = {}
+    for name, value in map(_floor, texts):
+        found[name] = max(value, found.get(name, value))
+    return found
 
 
 def _floor(text: str) -> tuple[str, float]:

@@ -15,6 +15,9 @@ from textclf.evaluation.scores import SCORES, Scores, confusion_matrix
 
 RESAMPLES = 2000
 LEVEL = 0.95
+FEWEST = 6
+"""Rows that only one of both has right, below which the bootstrap takes chance for a difference: of five that all speak
+for one, the sign test says so once in 32 times."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Comparison:
         low: Lower end of the 95 % interval of the first one's score less the second one's.
         high: Its upper end.
         rows: Rows that both were scored on.
+        decided: Rows of them that one has right and the other one wrong.
     """
 
     metric: str
@@ -36,11 +40,12 @@ class Comparison:
     low: float
     high: float
     rows: int
+    decided: int
 
     @property
     def is_worse(self) -> bool:
-        """Whether the first one is worse by more than chance: the interval lies below 0."""
-        return self.high < 0
+        """Whether the first one is worse by more than chance: the interval lies below 0, and enough rows tell."""
+        return self.high < 0 and self.decided >= FEWEST
 
     def __str__(self) -> str:
         difference = self.first - self.second
@@ -88,7 +93,8 @@ def paired_bootstrap(
     ]
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     scores = [score(Scores.from_confusion(confusion_matrix(targets, ids, size), labels)) for ids in (first, second)]
-    return Comparison(metric, scores[0], scores[1], float(low), float(high), len(targets))
+    decided = int(((first == targets) != (second == targets)).sum())
+    return Comparison(metric, scores[0], scores[1], float(low), float(high), len(targets), decided)
 
 
 def _scores(

@@ -12,6 +12,7 @@ from textclf.gate.hostile import hostile
 from textclf.gate.process import Answer, Question
 from textclf.gate.signatures import takes_strings
 from textclf.savedmodel.golden import Golden, Request
+from textclf.savedmodel.signatures import LABEL, LABEL_SCORES, LABELS, MOST_LABELS
 
 WARMUP, GOLDEN, HOSTILE = "warm-up", "golden", "hostile"
 
@@ -70,7 +71,7 @@ def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golde
     for kind, requests in ((WARMUP, warmup), (GOLDEN, golden.requests)):
         for number, request in enumerate(requests, start=1):
             name = f"{'Warm-up record' if kind == WARMUP else 'Golden request'} {number} ('{request.signature}')"
-            problem = _mismatch(request, signatures)
+            problem = _mismatch(request, signatures, kind == GOLDEN)
             if problem:
                 problems.append(f"{name} {problem}.")
             elif kind == WARMUP:
@@ -79,6 +80,9 @@ def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golde
                 signature = signatures[request.signature]
                 asked.append(Asked(kind, name, signature, request.inputs, request.outputs, golden.tolerance))
     for name, signature in signatures.items():
+        for what, requests in (("warm-up record", warmup), ("golden request", golden.requests)):
+            if requests and all(request.signature != name for request in requests):
+                problems.append(f"No {what} asks '{name}'.")
         if signature.inputs and takes_strings(signature):
             asked += [
                 Asked(HOSTILE, f"{what[0].upper()}{what[1:]} to '{name}'", signature, inputs)
@@ -87,7 +91,7 @@ def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golde
     return asked, problems
 
 
-def _mismatch(request: Request, signatures: Mapping[str, Any]) -> str:
+def _mismatch(request: Request, signatures: Mapping[str, Any], is_golden: bool) -> str:
     """Return why a request cannot be asked; an empty string if it can."""
     signature = signatures.get(request.signature)
     if signature is None:
@@ -95,7 +99,10 @@ def _mismatch(request: Request, signatures: Mapping[str, Any]) -> str:
     if request.inputs.keys() != set(signature.inputs):
         return f"has the inputs {listing(sorted(request.inputs))}; expected {listing(sorted(signature.inputs))}"
     unknown = sorted(request.outputs.keys() - set(signature.outputs))
-    return f"expects outputs that are not there: {listing(unknown)}" if unknown else ""
+    if unknown:
+        return f"expects outputs that are not there: {listing(unknown)}"
+    missing = sorted(set(signature.outputs) - request.outputs.keys()) if is_golden else []
+    return f"says nothing of the outputs {listing(missing)}" if missing else ""
 
 
 def _wrong_values(inputs: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]) -> Iterator[str]:
@@ -117,13 +124,34 @@ def _differences(
         if tensor.dtype != wanted.dtype or tensor.shape != wanted.shape:
             yield (f"'{name}' is {_described(tensor)}, expected {_described(wanted)}")
         elif wanted.dtype == np.float32:
-            off = float(np.abs(tensor.astype(np.float64) - wanted).max(initial=0))
+            # Scores are at most 1; what is larger, as features can be, is as exact as its size allows.
+            sizes = np.maximum(np.abs(wanted.astype(np.float64)), 1.0)
+            off = float((np.abs(tensor.astype(np.float64) - wanted) / sizes).max(initial=0))
             if not off <= tolerance:
                 yield f"'{name}' differs by up to {off:.2g} from what was exported (at most {tolerance:g})"
-        elif not np.array_equal(tensor, wanted):
-            first = int(np.flatnonzero(tensor.ravel() != wanted.ravel())[0])
+        elif (differing := (tensor != wanted) & ~_interchangeable(name, expected, tolerance)).any():
+            first = int(np.flatnonzero(differing.ravel())[0])
             got, was = _shown(tensor.ravel()[first]), _shown(wanted.ravel()[first])
             yield f"'{name}' holds {got} where {was} was exported"
+
+
+def _interchangeable(name: str, expected: Mapping[str, NDArray[Any]], tolerance: float) -> NDArray[np.bool_]:
+    """Return where another label may stand: where a neighbour's score is as good as equal, or may be, beyond the last.
+
+    Args:
+        name: Of an output.
+        expected: The golden answer.
+        tolerance: How far a score may be off.
+    """
+    none = np.zeros(expected[name].shape, np.bool_)
+    scores = expected.get(LABEL_SCORES)
+    if name not in (LABEL, LABELS) or scores is None or LABELS not in expected:
+        return none
+    near = np.abs(np.diff(scores.astype(np.float64), axis=1)) <= 2 * tolerance  # (rows, k - 1)
+    edge = np.zeros((len(scores), 1), np.bool_)
+    last = edge | (scores.shape[1] == MOST_LABELS)  # there may be others, which the answer does not name
+    found = np.concatenate([edge, near], axis=1) | np.concatenate([near, last], axis=1)  # (rows, k)
+    return found[:, 0] if name == LABEL else found
 
 
 def _described(tensor: NDArray[Any]) -> str:

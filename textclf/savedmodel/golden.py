@@ -19,8 +19,9 @@ from textclf.errors import ExportError
 from textclf.writing import replacing
 
 FORMAT = 1
-TOLERANCE = 1e-4
-"""How far a float of an answer may be from the golden one: other machines add in another order."""
+TOLERANCE, MOST_TOLERANCE = 1e-4, 0.1
+"""How far a float of an answer may be from the golden one, and how far that may be set: other machines add in another
+order. Of floats above 1 it is the share of them."""
 
 DTYPES = {"string": np.dtype(object), "float32": np.dtype(np.float32), "int64": np.dtype(np.int64)}
 """The dtypes of tensors in JSON; a string tensor holds `bytes`."""
@@ -89,7 +90,10 @@ def read_golden(path: str | Path) -> Golden:
             Request(str(entry["signature"]), _decode_all(entry["inputs"]), _decode_all(entry["outputs"]))
             for entry in content["requests"]
         ]
-        return Golden(requests, float(content["tolerance"]))
+        tolerance = float(content["tolerance"])
+        if not 0.0 <= tolerance <= MOST_TOLERANCE:
+            raise ValueError(f"expected a tolerance from 0 to {MOST_TOLERANCE}, got {tolerance}")
+        return Golden(requests, tolerance)
     except Exception as error:  # whatever JSON can hold
         raise ExportError(
             f"'{path}' cannot be read ({type(error).__name__}: {error}). Export the run again."

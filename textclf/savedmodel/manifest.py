@@ -119,5 +119,5 @@ def _names(directory: Path) -> Iterator[str]:
     """Yield every file by its relative POSIX path, in their order, but for those that no manifest lists."""
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if not path.is_dir() and name not in _UNLISTED:
+        if (path.is_symlink() or not path.is_dir()) and name not in _UNLISTED:
             yield name

@@ -1,5 +1,6 @@
 """The release gate: whether a run may become the version that is served."""
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,7 +63,8 @@ def check_floors(run: Run, floors: Mapping[str, float]) -> None:
 def live_version(base: str | Path, name: str) -> int | None:
     """Return the version that clients get: the one labelled `stable`, or else the newest; None if there is none."""
     live = versions(Path(base) / name)
-    return read_labels(base, name).get(STABLE, live[-1]) if live else None
+    stable = read_labels(base, name).get(STABLE)
+    return stable if stable in live else max(live, default=None)
 
 
 def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | None:
@@ -108,10 +110,15 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     place = {label: number for number, label in enumerate(run.labels)}
     of_live = np.array([place.get(label, len(run.labels)) for label in live.labels])
     first, second = task.decide(run.probabilities(split.texts, split.pairs)), of_live[task.decide(theirs)]
-    if second.max() < len(run.labels):
-        labels = run.labels
+    known, metric = second.max() < len(run.labels), run.config.training.monitor
     targets = task.encode(split.labels, run.labels)
-    return paired_bootstrap(run.config.training.monitor, targets, first, second, labels, run.config.seed)
+    found = paired_bootstrap(metric, targets, first, second, run.labels if known else labels, run.config.seed)
+    if known or not metric.startswith("macro_"):
+        return found
+    # The label that stands for all unknown ones has no rows, and a score of 0 that is no part of the mean.
+    share = len(labels) / len(run.labels)
+    scores = {name: getattr(found, name) * share for name in ("first", "second", "low", "high")}
+    return dataclasses.replace(found, **scores)
 
 
 def _some_rows(split: Split) -> Split:

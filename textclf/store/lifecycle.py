@@ -67,7 +67,11 @@ def retire(base: str | Path, name: str, version: int, force: bool = False) -> li
             _check_not_needed(name, version, its, others)
         target = _free(model_path / RETIRED / str(version), source)
         models_config.write_labels(base, name, labels, others)
-        _rename(source, target)
+        try:
+            _rename(source, target)
+        except ExportError:
+            models_config.write_labels(base, name, labels, [*others, version])
+            raise
         log.append(model_path, "retired", version=version, **({"labels_gone": its} if its else {}))
     return its
 

@@ -14,7 +14,7 @@ from textclf.savedmodel.manifest import check_manifest
 from textclf.store.cipher import Decrypter, Encrypter
 from textclf.store.contents import File, entries, folder_files
 from textclf.store.versions import SEALED, versions
-from textclf.writing import UNFINISHED, missing_folders, remove_empty, replacing
+from textclf.writing import UNFINISHED, missing_folders, remove_empty, replacing, sync_folder
 
 _BLOCK = 1 << 20
 _REMOVED = ".removed-"
@@ -87,6 +87,7 @@ def unseal(sealed: str | Path, key: bytes, to: str | Path | None = None) -> Path
                     shutil.copyfileobj(file, written, _BLOCK)
             _check(unfinished, str(sealed))
             unfinished.chmod(0o755)
+            sync_folder(unfinished)
             unfinished.rename(target)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -9,7 +9,7 @@ from textclf.store.lock import locked
 from textclf.store.sealing import seal
 from textclf.store.sealing import unseal as decrypt
 from textclf.store.signing import sign_version
-from textclf.store.versions import SEALED, find_model, find_version, version_number
+from textclf.store.versions import RETIRED, SEALED, find_model, find_version, version_number
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 def sign(directory: str | Path, key: "Ed25519PrivateKey") -> str:
     """Sign a published version as `sign_version` does, say so in the model's log, and return the key's fingerprint."""
     directory = Path(directory).resolve()
-    with locked(directory.parent):
+    model_path = directory.parent.parent if directory.parent.name == RETIRED else directory.parent
+    with locked(model_path):
         fingerprint = sign_version(directory, key)
-        if (version := version_number(directory.name)) is not None:
-            log.append(directory.parent, "signed", version=version, key=fingerprint)
+        version = version_number(directory.name)
+        if version is not None and (model_path / log.LOG_FILE).exists():  # and not in a backup, or somewhere else
+            log.append(model_path, "signed", version=version, key=fingerprint)
     return fingerprint
 
 

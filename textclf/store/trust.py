@@ -50,12 +50,14 @@ def demands(version: Path, given: Iterable[str | Path] | None = None) -> list[De
 
 
 def _trust_files(version: Path) -> list[Path]:
-    """Return the `trust.yaml` beside a version and beside its model, by the path asked for and by where links lead.
+    """Return the `trust.yaml` beside a version, beside its model and, for one that is retired, one folder further out.
+
+    They are looked for by the path asked for and by where links lead.
 
     Both, because who can put a link in a version's place must not choose the base path with it.
     """
     paths = (Path(os.path.abspath(version)), version.resolve())  # noqa: PTH100 (`absolute` leaves `..` in)
-    folders = dict.fromkeys(folder for path in paths for folder in path.parents[:2])
+    folders = dict.fromkeys(folder for path in paths for folder in path.parents[:3])
     return [folder / TRUST_FILE for folder in folders if os.path.lexists(folder / TRUST_FILE)]
 
 
