@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from textclf.gate.verify import verify
 from textclf.savedmodel.files import BATCHING_FILE, GOLDEN_FILE, LABELS_FILE, WARMUP_FILE
 from textclf.savedmodel.golden import Request, read_golden, write_golden
 from textclf.savedmodel.manifest import write_manifest
+from textclf.store.keys import new_signing_key, read_signing_key
+from textclf.store.signing import sign_version
 
 
 @pytest.fixture(scope="module")
@@ -281,3 +284,14 @@ def test_damaged_files_beside_the_graph(version: Path, monkeypatch: pytest.Monke
     assert batching.startswith("'batching_params.pbtxt', line 1: ")
     assert warmup.startswith("'tf_serving_warmup_requests' is no uncompressed TFRecord file, or damaged: ")
     assert "golden.json' cannot be read (KeyError: 'format'). Export the run again." in golden
+
+
+def test_what_is_not_signed_as_asked_is_not_run(good_version: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(good_version, tmp_path / "base/m/1"))
+    new_signing_key(tmp_path / "release.key")
+    (tmp_path / "base/trust.yaml").write_text("trusted_keys: [../release.key.pub]", encoding="utf-8")
+    report = verify(path)
+    assert any("is not signed" in finding for finding in report.findings)
+    assert report.skipped
+    sign_version(path, read_signing_key(tmp_path / "release.key"))
+    assert verify(path).accepted

@@ -14,9 +14,11 @@ from textclf.errors import ExportError
 from textclf.store import backup as backup_module
 from textclf.store import log
 from textclf.store.backup import backup, restore_from
+from textclf.store.keys import read_signing_key
 from textclf.store.labels import rollback, set_label
 from textclf.store.lifecycle import restore, retire
 from textclf.store.models_config import MODELS_CONFIG, read_labels
+from textclf.store.signing import sign_version
 from textclf.store.versions import states
 
 Publish = Callable[..., Path]
@@ -204,3 +206,11 @@ def test_what_a_backup_says_of_itself(model: Path, base: Path, tmp_path: Path) -
     said = json.loads((tmp_path / "backup" / backup_module.BACKUP).read_text(encoding="utf-8"))
     assert (said["format"], said["name"], said["base"]) == (1, "m", str(base))
     assert said["files"].keys() == content(tmp_path / "backup/files").keys()
+
+
+def test_a_version_that_was_signed_since_is_the_same(model: Path, base: Path, tmp_path: Path, pair: Path) -> None:
+    backup(base, "m", tmp_path / "backup")
+    sign_version(model / "1", read_signing_key(pair))
+    shutil.rmtree(model / "3")
+    assert restore_from(tmp_path / "backup", base).new == [3]
+    assert (model / "1/assets.extra/manifest.sig").is_file()

@@ -152,3 +152,40 @@ def test_a_file_system_that_refuses_is_an_export_error(base: Path, monkeypatch: 
     monkeypatch.setattr(models_config, "replacing", refuse)
     with pytest.raises(ExportError, match=r"models\.config' cannot be written: Permission denied\. It stays as it was"):
         set_label(base, "m", "stable", 2)
+
+
+def test_what_cannot_be_entered_is_not_published(publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise ExportError("models.config cannot be written")
+
+    monkeypatch.setattr(models_config, "write_labels", refuse)
+    with pytest.raises(ExportError, match=r"models\.config cannot be written"):
+        publish()
+    assert versions(base / "m") == []
+    assert log.read(base / "m") == []
+
+
+@pytest.mark.usefixtures("three")
+def test_who_may_write_the_model_alone_publishes_where_the_entry_is_right(
+    publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_label(base, "m", "stable", 2)
+
+    def refuse(*_: Any) -> None:
+        raise AssertionError("the file is not ours")
+
+    monkeypatch.setattr(models_config, "write_labels", refuse)
+    assert publish().name == "4"
+    assert log.read(base / "m")[-1].facts["version"] == 4
+
+
+def test_a_log_that_cannot_be_written_is_said_of_a_version_that_is_there(
+    publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ExportError("the disk is full")
+
+    monkeypatch.setattr(log, "append", refuse)
+    with pytest.raises(ExportError, match=r"Version 1 is published as '.*/m/1', but: the disk is full"):
+        publish()
+    assert versions(base / "m") == [1]

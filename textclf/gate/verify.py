@@ -18,6 +18,8 @@ from textclf.gate.warmup import read_warmup
 from textclf.savedmodel.files import BATCHING_FILE, EXTRA, GOLDEN_FILE, GRAPH_FILE, LABELS_FILE, WARMUP_FILE
 from textclf.savedmodel.golden import Golden, Request, read_golden
 from textclf.savedmodel.manifest import check_manifest
+from textclf.store.signing import check_signature
+from textclf.store.trust import demands
 from textclf.store.versions import versions
 
 _MEASURED = {
@@ -47,7 +49,7 @@ def verify(path: str | Path) -> Report:
         ExportError: There is no version.
     """
     path = _version(Path(path))
-    report = Report(path, findings=check_manifest(path))
+    report = Report(path, findings=[*check_manifest(path), *_signature_findings(path)])
     report.files = {
         file.relative_to(path).as_posix(): file.stat().st_size for file in sorted(path.rglob("*")) if file.is_file()
     }
@@ -68,6 +70,17 @@ def verify(path: str | Path) -> Report:
     if not report.skipped:
         _ask(path, asked, report)
     return report
+
+
+def _signature_findings(path: Path) -> list[str]:
+    """Return why a version is not signed as a `trust.yaml` asks; a SavedModel is a program, and is not run unsigned."""
+    found = []
+    for demand in demands(path):
+        try:
+            check_signature(path, demand.keys)
+        except ExportError as error:
+            found.append(str(error))
+    return found
 
 
 def _ask(path: Path, asked: list[Asked], report: Report) -> None:

@@ -35,7 +35,7 @@ def export(
     floors: Mapping[str, float] | None = None,
     allow_worse: bool = False,
     verified: bool = True,
-    sign: Callable[[Path], Any] | None = None,
+    sign: Callable[[Path], str] | None = None,
     served_from: str | None = None,
     progress: bool = False,
 ) -> Path:
@@ -52,7 +52,7 @@ def export(
         floors: The lowest scores on test that will do, 0 to 1, by the score's name.
         allow_worse: Whether it is published without being compared with the live version.
         verified: Whether it is loaded and asked as a server does (`textclf verify`) before it is published.
-        sign: What signs the version's folder when it is written.
+        sign: What signs the version's folder when it is written, and returns the key's fingerprint.
         served_from: Where the server sees `base`, if it is not where we do: the beginning of the paths in
             `models.config`, where that names the model for the first time.
         progress: Whether a line a step goes to standard error.
@@ -63,7 +63,7 @@ def export(
     Raises:
         ConfigError: A floor is none.
         ExportError: The name cannot be a folder's and a model's, the version is refused, or the directory cannot be
-            written. Nothing was published then.
+            written. Nothing was published then, unless it says so: the log comes last.
         RunError: There is no run to export.
 
     Example:
@@ -91,7 +91,7 @@ def export(
             # Only its owner may enter what mkdtemp makes; a server runs as somebody else.
             unfinished.chmod(0o755)
             if sign is not None:
-                sign(unfinished)
+                facts["key"] = sign(unfinished)
             if verified:
                 tell("Loading it as a server does, without Python, and asking it ...")
                 _verify(unfinished, tell)

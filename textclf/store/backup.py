@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from textclf.errors import ExportError, refusal
-from textclf.savedmodel.files import MANIFEST_FILE
+from textclf.errors import ExportError, listing, refusal
+from textclf.savedmodel.files import MANIFEST_FILE, MANIFEST_SIGNATURE_FILE
 from textclf.savedmodel.manifest import check_manifest
 from textclf.store import log, models_config
 from textclf.store.digests import below, differences, digests
@@ -131,11 +131,22 @@ def _restore_versions(source: Path, files: dict[str, Any], model_path: Path) -> 
         for place, copy in copies.items():
             _copy(source / place, copy)
             _check(differences(below(files, place), digests(copy)), copy)
-        for place, copy in copies.items():
-            (model_path / place).parent.mkdir(exist_ok=True)
-            copy.rename(model_path / place)
+        _move(copies, model_path)
     returned = sorted({held[place] for place in new})
     return Returned(model_path.name, returned, sorted({*held.values()} - {*returned}), {})
+
+
+def _move(copies: dict[str, Path], model_path: Path) -> None:
+    """Rename copies to their places; if one fails, say which came back before it."""
+    back: list[str] = []
+    for place, copy in copies.items():
+        try:
+            (model_path / place).parent.mkdir(exist_ok=True)
+            copy.rename(model_path / place)
+        except OSError as error:
+            there = f"{listing(back)} came back before; the same command goes on" if back else "No version came back"
+            raise ExportError(f"'{model_path / place}' cannot be written: {refusal(error)}. {there}.") from None
+        back.append(place)
 
 
 def _is_there(place: str, version: int, files: dict[str, Any], model_path: Path) -> bool:
@@ -147,7 +158,9 @@ def _is_there(place: str, version: int, files: dict[str, Any], model_path: Path)
     elif not standing.exists():
         return False
     else:
-        found = differences(below(files, place), digests(standing))
+        # Whoever signs a version again, with another key, makes no other version of it.
+        wanted, there = below(files, place), digests(standing)
+        found = differences(*({**each, MANIFEST_SIGNATURE_FILE: None} for each in (wanted, there)))
     if found:
         raise ExportError(
             f"Version {version} stands in '{model_path}', {state}, and is not that of the backup: {found[0]}. "

@@ -26,18 +26,23 @@ def publish_version(unfinished: Path, model_path: Path, served_from: str | None 
         facts: What else the log is to say, as JSON takes it.
 
     Returns:
-        Folder of the version. If models.config or the log could not be written then, the version is there all the
-        same: an error says so.
+        Folder of the version.
 
     Raises:
         OSError: It could not be renamed.
-        ExportError: models.config or the log could not be read or written.
+        ExportError: models.config could not be read or written, and nothing was published; or the log could not be
+            written, and the message says that the version is there all the same.
     """
     with locked(model_path):
-        models_config.read_labels(model_path.parent, model_path.name)  # what cannot be read stops it in time
-        path = numbered.publish(unfinished, model_path)
+        # What models.config says of a model does not hang on the newest version, so it can come first.
         gone = models_config.refresh(model_path.parent, model_path.name, served_from)
-        log.append(model_path, PUBLISHED, version=int(path.name), **facts, **({"labels_gone": gone} if gone else {}))
+        path = numbered.publish(unfinished, model_path)
+        try:
+            log.append(
+                model_path, PUBLISHED, version=int(path.name), **facts, **({"labels_gone": gone} if gone else {})
+            )
+        except ExportError as error:
+            raise ExportError(f"Version {path.name} is published as '{path}', but: {error}") from None
     return path
 
 

@@ -52,9 +52,12 @@ def refresh(base: str | Path, name: str, served_from: str | None = None) -> list
     Raises:
         ExportError: The file cannot be read or written.
     """
-    live, labels = versions(Path(base) / name), read_labels(base, name)
-    write_labels(base, name, labels, live, served_from)
-    return [label for label, version in labels.items() if version not in live]
+    live, entry = versions(Path(base) / name), _find(_read(Path(base)), name)
+    labels = dict(entry.version_labels) if entry is not None else {}
+    asked = [*labels.values(), *(entry.model_version_policy.specific.versions if entry is not None else ())]
+    if entry is None or served_from is not None or not set(asked) <= set(live):  # or else who may not write it goes on
+        write_labels(base, name, labels, live, served_from)
+    return sorted(label for label, version in labels.items() if version not in live)
 
 
 def write_labels(
