@@ -109,7 +109,9 @@ class Failure(NamedTuple):
 )
 def failure(request: pytest.FixtureRequest) -> Any:
     """Each way in which writing may fail."""
-    return request.param
+    error: BaseException = request.param.error
+    # A new one for each test: who raises an error may write on it what it met.
+    return Failure(type(error)(*error.args), request.param.reason)
 
 
 @pytest.fixture(scope="session")
