@@ -34,20 +34,38 @@ def check_batching(path: Path, ids: bool) -> list[str]:
         ids: Whether a signature takes something else than strings: those may not be padded to one length.
     """
     try:
+        parameters = _parsed(path)
+    except ValueError as error:
+        return [str(error)]
+    return [f"'{path.name}': {problem}." for problem in _problems(parameters, ids)]
+
+
+def allowed_batch_sizes(path: Path) -> list[int]:
+    """Return the sizes that the server fills batches up to; none if the file names none, or cannot be read."""
+    try:
+        return list(_parsed(path).allowed_batch_sizes)
+    except ValueError:
+        return []
+
+
+def _parsed(path: Path) -> Any:
+    """Return the `BatchingParameters` of a file; `ValueError` with a finding if there are none."""
+    try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return [f"'{path.name}' is missing: the server would batch this version with its own defaults."]
+        raise ValueError(
+            f"'{path.name}' is missing: the server would batch this version with its own defaults."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        return [f"'{path.name}' cannot be read: {refusal(error)}."]
+        raise ValueError(f"'{path.name}' cannot be read: {refusal(error)}.") from None
     from google.protobuf import text_format
 
     try:
-        parameters = text_format.Parse(text, _message_class()())
+        return text_format.Parse(text, _message_class()())
     except text_format.ParseError as error:
         line = f", line {error.GetLine()}" if error.GetLine() else ""
-        said = str(error).partition(" : ")[2] or str(error)
-        return [f"'{path.name}'{line}: {said.strip().rstrip('.')}. TensorFlow Serving would not read it either."]
-    return [f"'{path.name}': {problem}." for problem in _problems(parameters, ids)]
+        said = (str(error).partition(" : ")[2] or str(error)).strip().rstrip(".")
+        raise ValueError(f"'{path.name}'{line}: {said}. TensorFlow Serving would not read it either.") from None
 
 
 def _problems(parameters: Any, ids: bool) -> list[str]:

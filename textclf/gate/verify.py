@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from textclf.errors import ExportError, refusal
-from textclf.gate.batching import check_batching
+from textclf.gate.batching import allowed_batch_sizes, check_batching
 from textclf.gate.graph import check_graph, graph_facts
 from textclf.gate.process import Session, ask
 from textclf.gate.replay import GOLDEN, WARMUP, Asked, plan
@@ -65,7 +65,8 @@ def verify(path: str | Path) -> Report:
         report.skipped = "what is found below stands against it"
     ids = not all(takes_strings(signature) for signature in signatures.values())
     report.findings += check_batching(path / BATCHING_FILE, ids)
-    asked, problems = plan(signatures, _warmup(path, report.findings), _golden(path, report.findings))
+    warmup, golden = _warmup(path, report.findings), _golden(path, report.findings)
+    asked, problems = plan(signatures, warmup, golden, allowed_batch_sizes(path / BATCHING_FILE))
     report.findings += problems
     if not report.skipped:
         _ask(path, asked, report)

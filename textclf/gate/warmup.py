@@ -21,7 +21,7 @@ def read_warmup(path: Path) -> list[Request]:
     """Return the requests of an uncompressed TFRecord file of `PredictionLog`, with the answers that it may hold.
 
     Raises:
-        ExportError: It is missing or damaged, holds too many records, or one that no server takes.
+        ExportError: It is missing or damaged, holds no record or too many, or one that no server takes.
     """
     if not path.is_file():
         raise ExportError(f"'{path.name}' is missing: the first requests to a new version would be slow.")
@@ -35,6 +35,8 @@ def read_warmup(path: Path) -> list[Request]:
             requests.append(_request(_parse(record)))
         except (ValueError, TypeError) as error:
             raise ExportError(f"'{path.name}', record {number}: {error}. The server refuses the version.") from error
+    if not requests:
+        raise ExportError(f"'{path.name}' holds no record: the first requests to a new version would be slow.")
     return requests
 
 
