@@ -109,10 +109,10 @@ def _cold(name: str, signature: Any, warmup: Sequence[Request], sizes: Sequence[
         yield f"No warm-up record asks '{name}'."
     elif takes_strings(signature):
         warm = {tensor.shape[:1] for request in asked for tensor in request.inputs.values()}
-        if cold := [str(size) for size in sizes if (size,) not in warm]:
+        if cold := ", ".join(str(size) for size in sizes if (size,) not in warm):
             yield (
-                f"No warm-up record asks '{name}' for a batch of {', '.join(cold)}, which '{BATCHING_FILE}' allows: the "
-                "first such batch would be slow."
+                f"No warm-up record asks '{name}' for a batch of {cold}, which '{BATCHING_FILE}' allows: the first "
+                "such batch would be slow."
             )
 
 
