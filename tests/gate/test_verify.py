@@ -228,7 +228,7 @@ def test_records_that_fail_and_answers_that_changed(workshop: Any, version: Path
 
 
 def test_what_is_not_warmed_up(workshop: Any, version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Session(failure="not asked"))
+    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Outcome(failure="not asked"))
     ask = read_golden(version / GOLDEN_FILE).requests
     workshop.write_warmup(version, [])
     write_manifest(version)
@@ -289,7 +289,7 @@ def test_what_is_no_version(tmp_path: Path) -> None:
 
 
 def test_damaged_files_beside_the_graph(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Session(failure="not asked"))
+    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Outcome(failure="not asked"))
     (version / GOLDEN_FILE).write_text("{}", encoding="utf-8")
     (version / WARMUP_FILE).write_bytes(b"no records at all")
     (version / LABELS_FILE).write_text("[", encoding="utf-8")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import listing
+from textclf.gate.contract import takes_strings
 from textclf.gate.hostile import hostile
 from textclf.gate.process import Answer, Question
-from textclf.gate.signatures import takes_strings
 from textclf.savedmodel.files import BATCHING_FILE
 from textclf.savedmodel.golden import Golden, Request
 from textclf.savedmodel.signatures import LABEL, LABEL_SCORES, LABELS, MOST_LABELS

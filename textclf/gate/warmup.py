@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from textclf.errors import ExportError, refusal
 from textclf.savedmodel.golden import DTYPES, Request
-from textclf.savedmodel.signatures import SERVING_DEFAULT
+from textclf.savedmodel.signatures import EXAMPLES, SERVING_DEFAULT
 
 MOST_RECORDS = 1000
 """TensorFlow Serving refuses a version with more."""
-_EXAMPLES = "inputs"
 
 
 def read_warmup(path: Path) -> list[Request]:
@@ -70,7 +69,7 @@ def _request(log: Any) -> Request:
         inputs = {name: _tensor(name, value) for name, value in request.inputs.items()}
     elif kind in ("classify_log", "regress_log"):
         request = getattr(log, kind).request
-        inputs = {_EXAMPLES: _examples(request.input)}
+        inputs = {EXAMPLES: _examples(request.input)}
     else:
         raise ValueError(f"expected a record of predict, classify or regress, got {kind or 'none'}")
     return Request(request.model_spec.signature_name or SERVING_DEFAULT, inputs, {})
