@@ -146,3 +146,35 @@ def test_where_the_server_sees_the_models_is_absolute(base: Path) -> None:
         set_label(base, "m", "stable", 2, served_from="models")
     set_label(base, "m", "stable", 2, served_from="gs://bucket/models")
     assert entry(base).base_path == "gs://bucket/models/m"
+
+
+def test_where_the_server_sees_the_models_is_said_once_for_all_of_them(
+    publish: Publish, base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("m", "others", "third"):
+        publish(name)
+    by_hand = (base / MODELS_CONFIG).read_text(encoding="utf-8").replace(f"{base}/third", "gs://bucket/third")
+    (base / MODELS_CONFIG).write_text(by_hand, encoding="utf-8")
+    set_label(base, "m", "stable", 1)
+    assert not caplog.messages
+    set_label(base, "m", "stable", 1, served_from="/models")  # where it was
+    paths = [entry(base, name).base_path for name in ("m", "others", "third")]
+    assert paths == ["/models/m", "/models/others", "gs://bucket/third"]
+    assert caplog.messages == ["models.config: base_path is now /models/… for 'm', 'others'."]
+    set_label(base, "others", "stable", 1, served_from="/srv")  # from where it stood, and those beside it
+    assert [entry(base, name).base_path for name in ("m", "others")] == ["/srv/m", "/srv/others"]
+
+
+def test_a_new_model_beside_models_in_two_places_says_where_it_was_put(
+    publish: Publish, base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = ModelServerConfig()
+    for path in ("/models/a", "/elsewhere/b"):
+        config.model_config_list.config.add(name=path[-1], base_path=path)
+    (base / MODELS_CONFIG).write_text(text_format.MessageToString(config), encoding="utf-8")
+    publish()
+    assert entry(base).base_path == str(base / "m")
+    assert caplog.messages == [
+        f"models.config: its models are not in one place, and 'm' got '{base}/m'. A server waits until it sees every "
+        "one; if it sees this folder elsewhere, say so with `textclf label … --served-from PATH`."
+    ]

@@ -54,7 +54,7 @@ def export(
         verified: Whether it is loaded and asked as a server does (`textclf verify`) before it is published.
         sign: What signs the version's folder when it is written, and returns the key's fingerprint.
         served_from: Where the server sees `base`, if it is not where we do: the beginning of the paths in
-            `models.config`, where that names the model for the first time.
+            `models.config`.
         progress: Whether a line a step goes to standard error.
 
     Returns:

@@ -9,19 +9,22 @@ whole file refused, for ever. So a model with labels asks for all its live versi
 the file, and a label takes effect as soon as its version is up. Whoever wants fewer in memory retires the others.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textclf.errors import ExportError, refusal
+from textclf.errors import ExportError, listing, refusal
 from textclf.store.lock import locked
 from textclf.store.versions import versions
 from textclf.writing import replacing
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
+
+logger = logging.getLogger(__name__)
 
 MODELS_CONFIG = "models.config"
 _HEAD = "# The models of this folder, for tensorflow_model_server --model_config_file; textclf keeps the labels.\n"
@@ -43,8 +46,9 @@ def refresh(base: str | Path, name: str, served_from: str | None = None) -> list
     Args:
         base: Folder of the served models.
         name: The model.
-        served_from: Where the server sees `base`, if it is not where we do, such as `/models` in a container. If
-            None, an entry keeps its `base_path`, and a new one goes by the others of the file.
+        served_from: Where the server sees `base`, if it is not where we do, such as `/models` in a container. Then the
+            other entries go there too that name a folder of `base`, or stand where this one stood. If None, an entry
+            keeps its `base_path`, and a new one goes by the others of the file.
 
     Returns:
         Labels that are gone, because their versions are.
@@ -124,16 +128,48 @@ def _change_entry(
     base = Path(base)
     if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
         raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
+    here, moved, warned = str(base.resolve()), [], False
     with _writing(base) as config:
         entry = _find(config, name)
         is_new = entry is None
+        if served_from is not None:
+            moved = _move(config, {here, _parent(entry)}, served_from)
         if entry is None:
-            parent = served_from or _parent_of_others(config) or str(base.resolve())
-            entry = config.model_config_list.config.add(name=name, base_path=_below(parent, name))
+            others = _parent_of_others(config)
+            entry = config.model_config_list.config.add(name=name)
+            entry.base_path = _below(served_from or others or here, name)
             entry.model_platform = "tensorflow"
+            warned = served_from is None and others is None and len(config.model_config_list.config) > 1
         elif served_from is not None:
             entry.base_path = _below(served_from, name)
         change(entry, is_new)
+    if moved:
+        logger.warning("%s: base_path is now %s for %s.", MODELS_CONFIG, _below(served_from or "", "…"), listing(moved))
+    if warned and _parent(entry) == here:
+        logger.warning(
+            "%s: its models are not in one place, and '%s' got '%s'. A server waits until it sees every one; if it "
+            "sees this folder elsewhere, say so with `textclf label … --served-from PATH`.",
+            MODELS_CONFIG,
+            name,
+            entry.base_path,
+        )
+
+
+def _move(config: "ModelServerConfig", former: "set[str | None]", served_from: str) -> list[str]:
+    """Let entries that stand at one of the former places stand where the server sees them; return their names."""
+    moved = []
+    for entry in config.model_config_list.config:
+        path = _below(served_from, entry.name)
+        if _parent(entry) in former - {None} and entry.base_path != path:
+            entry.base_path = path
+            moved.append(entry.name)
+    return moved
+
+
+def _parent(entry: "ModelConfig | None") -> str | None:
+    """Return where an entry sees the base path; None if its folder is not called as the model."""
+    parent, _, last = entry.base_path.rstrip("/").rpartition("/") if entry is not None else ("", "", "")
+    return parent if entry is not None and last == entry.name else None
 
 
 def _set_labels(entry: "ModelConfig", labels: Mapping[str, int], live: Sequence[int]) -> None:
@@ -154,10 +190,8 @@ def _set_labels(entry: "ModelConfig", labels: Mapping[str, int], live: Sequence[
 
 def _parent_of_others(config: "ModelServerConfig") -> str | None:
     """Return where the server sees the base path, as far as all the entries there are agree on it."""
-    parents = {entry.base_path.rstrip("/").rpartition("/")[::2] for entry in config.model_config_list.config}
-    named = {parent for parent, _ in parents}
-    is_ours = {last for _, last in parents} == {entry.name for entry in config.model_config_list.config}
-    return named.pop() if len(named) == 1 and is_ours else None
+    parents = {_parent(entry) for entry in config.model_config_list.config}
+    return parents.pop() if len(parents) == 1 else None
 
 
 def _below(parent: str, name: str) -> str:
