@@ -201,6 +201,18 @@ def test_a_live_version_that_is_damaged_is_said(trained_run: Run, base: Path) ->
         compare_with_live(trained_run, base, "tiny")
 
 
+def test_a_live_version_that_is_not_ours_is_retired_or_a_label_says_which_counts(trained_run: Run, base: Path) -> None:
+    (base / "tiny/9").mkdir()
+    shutil.copy(base / "tiny/1/saved_model.pb", base / "tiny/9")
+    with pytest.raises(
+        ExportError,
+        match=r"^Version 9 is live .*textclf retire tiny 9; or say which .*textclf label tiny stable VERSION$",
+    ):
+        compare_with_live(trained_run, base, "tiny")
+    set_label(base, "tiny", "stable", 1)
+    assert compare_with_live(trained_run, base, "tiny") is not None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["trained_run", "linear_run", "bert_run"])
 def test_real_exports_pass_the_real_gate(model: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from textclf.errors import ExportError
 from textclf.store.labels import set_label
 from textclf.store.lifecycle import retire
 from textclf.store.listing import records, table
@@ -73,6 +74,27 @@ def test_what_is_missing_makes_it_damaged(
     shown = table([record])
     assert "live, damaged\n\n" in shown
     assert f"version 1: {problem}" in shown
+
+
+def test_a_saved_model_of_somebody_else_is_foreign_and_not_damaged(base: Path, publish: Publish) -> None:
+    publish()
+    for version in (8, 9):
+        (base / f"m/{version}").mkdir()
+        (base / f"m/{version}/saved_model.pb").touch()
+    retire(base, "m", 8)
+    first, eighth, ninth = records(base, "m")
+    assert (first.foreign, eighth.foreign, eighth.problems, ninth.foreign) == (False, True, [], True)
+    assert [line.split()[-2:] for line in table([eighth, ninth]).splitlines()[1:3]] == [
+        ["retired,", "foreign"],
+        ["live,", "foreign"],
+    ]
+    assert ninth.problems[0].endswith(
+        "A server does, and answers requests without a label with it if it is the newest. Take it out of the server's "
+        "sight: textclf retire m 9"
+    )
+    with pytest.raises(ExportError, match=r"^Version 9 of 'm' gets no label: .*cannot load it\. A server does"):
+        set_label(base, "m", "stable", 9)
+    retire(base, "m", 9)
 
 
 @pytest.mark.parametrize("scores", ["[1]", "{}", '{"scores": {"test": 1}, "data_fingerprint": 3}', '{"scores": null}'])

@@ -16,6 +16,7 @@ from textclf.models.tasks import TASKS
 from textclf.runs.directory import Run
 from textclf.serving.classifier import load
 from textclf.serving.evaluate import own_test_split
+from textclf.store.condition import foreign
 from textclf.store.labels import STABLE
 from textclf.store.models_config import read_labels
 from textclf.store.versions import versions
@@ -91,20 +92,26 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     if run.config.data.test is None and run.config.data.folds is None:
         logger.warning("Version %d is live, and is not compared with: the run has no test split.", version)
         return None
-    again = "Bring it back, or publish without a comparison: --allow-worse."
+    otherwise = "To publish without a comparison: --allow-worse."
+    version_path = Path(base) / name / str(version)
+    if not_ours := foreign(version_path):
+        raise ExportError(
+            f"Version {version} is live and cannot be compared with: {not_ours}; or say which version of textclf's is "
+            f"the live one: textclf label {name} {STABLE} VERSION"
+        )
     try:
         split = _some_rows(own_test_split(run))
     except (DataError, RunError, OSError) as error:
         raise ExportError(
-            f"Version {version} is live, but the test split to compare on is gone: {error} {again}"
+            f"Version {version} is live, but the test split to compare on is gone: {error} {otherwise}"
         ) from None
     try:
-        live = load(Path(base) / name / str(version))
+        live = load(version_path)
         if live.takes_pairs != (split.pairs is not None):
             raise ExportError("of the two one takes pairs of texts, and the other one single texts.")
         theirs = live.probabilities(split.texts, pairs=split.pairs)
     except ExportError as error:
-        raise ExportError(f"The live version {version} cannot be compared with: {error} {again}") from None
+        raise ExportError(f"The live version {version} cannot be compared with: {error} {otherwise}") from None
     task = TASKS[run.config.task]
     labels = [*run.labels, _OTHER]
     place = {label: number for number, label in enumerate(run.labels)}

@@ -8,6 +8,21 @@ from textclf.savedmodel.files import GRAPH_FILE, LABELS_FILE, MANIFEST_FILE
 NEEDED = (GRAPH_FILE, LABELS_FILE)
 
 
+def foreign(version_path: Path) -> str:
+    """Return what there is to say of a SavedModel that is not one of textclf's; an empty string if it is, or none.
+
+    A server takes any SavedModel under a number, so such a version is not damaged, and may be what clients get.
+    """
+    ours = (version_path / name for name in (LABELS_FILE, MANIFEST_FILE))
+    if not (version_path / GRAPH_FILE).is_file() or any(path.exists() for path in ours):
+        return ""
+    return (
+        "it is a SavedModel, but not one of textclf's, which cannot load it. A server does, and answers requests "
+        "without a label with it if it is the newest. Take it out of the server's sight: "
+        f"textclf retire {version_path.parent.name} {version_path.name}"
+    )
+
+
 def damage(version_path: Path) -> list[str]:
     """Return what is missing of a version, or has another size than its manifest says, a line each.
 

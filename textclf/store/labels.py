@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from textclf.errors import ExportError, did_you_mean, listing
 from textclf.store import log
-from textclf.store.condition import damage
+from textclf.store.condition import damage, foreign
 from textclf.store.lock import locked
 from textclf.store.models_config import read_labels, write_labels
 from textclf.store.versions import find_model, find_version, versions
@@ -97,11 +97,14 @@ def rollback(base: str | Path, name: str) -> Move:
 
 
 def _check_served(model_path: Path, version: int) -> None:
-    """Refuse a version that no server would load."""
+    """Refuse a version that no server would load, or that textclf cannot."""
     why = "A label points at what the server loads."
     if version not in versions(model_path):
         why += f" If it is retired, bring it back: textclf restore {model_path.name} {version}"
-    found = damage(find_version(model_path, version, "live", why))
+    version_path = find_version(model_path, version, "live", why)
+    if not_ours := foreign(version_path):
+        raise ExportError(f"Version {version} of '{model_path.name}' gets no label: {not_ours}")
+    found = damage(version_path)
     if found:
         raise ExportError(f"Version {version} of '{model_path.name}' is damaged: {found[0]}. No server loads it.")
 

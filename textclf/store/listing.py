@@ -8,7 +8,7 @@ from typing import Any
 
 from textclf.savedmodel.files import GRAPH_FILE, SCORES_FILE
 from textclf.store import log
-from textclf.store.condition import damage
+from textclf.store.condition import damage, foreign
 from textclf.store.lifecycle import PUBLISHED
 from textclf.store.models_config import read_labels
 from textclf.store.versions import RETIRED, SEALED, find_model, states
@@ -25,7 +25,9 @@ class Record:
         version: Its number.
         labels: The labels that point at it, in order.
         state: live, retired or sealed.
-        problems: What is missing or has another size than it should; none if nothing was found.
+        foreign: Whether it is a SavedModel, but not one of textclf's.
+        problems: What is missing or has another size than it should, or that a live version is foreign; none if
+            nothing was found.
         accuracy: The accuracy on test, 0 to 1; None if it is not known.
         macro_f1: The macro F1 on test, 0 to 1; None if it is not known.
         date: When it was published, in UTC and ISO 8601: as the log says, or else when it was written.
@@ -36,6 +38,7 @@ class Record:
     version: int
     labels: list[str]
     state: str
+    foreign: bool
     problems: list[str]
     accuracy: float | None
     macro_f1: float | None
@@ -71,7 +74,8 @@ def table(found: list[Record]) -> str:
     """Return versions as a table for a terminal, with what is wrong with them under it.
 
     Example:
-        >>> print(table([Record(7, ["stable"], "live", [], 0.9231, 0.8754, "2026-11-22T16:54:22Z", "0a1b2c3d", 5321)]))
+        >>> date, data = "2026-11-22T16:54:22Z", "0a1b2c3d"
+        >>> print(table([Record(7, ["stable"], "live", False, [], 0.9231, 0.8754, date, data, 5321)]))
         version  labels  accuracy  macro F1   published (UTC)      data    size  state
         7        stable    0.9231    0.8754  2026-11-22 16:54  0a1b2c3d  5.3 kB   live
     """
@@ -85,7 +89,7 @@ def table(found: list[Record]) -> str:
             its.date[:16].replace("T", " "),
             its.fingerprint or _NONE,
             _size(its.size),
-            f"{its.state}, damaged" if its.problems else its.state,
+            its.state + (", foreign" if its.foreign else ", damaged" if its.problems else ""),
         ]
         for its in found
     ]
@@ -96,12 +100,14 @@ def table(found: list[Record]) -> str:
 def _record(model_path: Path, version: int, state: str, labels: list[str], published: dict[Any, str]) -> Record:
     problems: list[str] = []
     results: Any = {}
+    not_ours = ""
     if state == "sealed":
         path = written = model_path / f"{version}{SEALED}"
     else:
         path = model_path / str(version) if state == "live" else model_path / RETIRED / str(version)
         written = path / GRAPH_FILE
-        problems = damage(path)
+        not_ours = foreign(path)
+        problems = damage(path) if not not_ours else [not_ours] if state == "live" else []
         try:
             results = json.loads((path / SCORES_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -113,6 +119,7 @@ def _record(model_path: Path, version: int, state: str, labels: list[str], publi
         version=version,
         labels=labels,
         state=state,
+        foreign=bool(not_ours),
         problems=problems,
         accuracy=_number(_at(test, "accuracy")),
         macro_f1=_number(_at(test, "macro", "f1")),
