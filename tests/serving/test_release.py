@@ -21,6 +21,7 @@ from textclf.serving import export as export_module
 from textclf.serving.evaluate import own_test_split
 from textclf.serving.export import export
 from textclf.serving.release import check_floors, compare_with_live, live_version
+from textclf.store.keys import new_signing_key
 from textclf.store.labels import set_label
 from textclf.store.lifecycle import publish_version
 from textclf.store.log import read
@@ -190,7 +191,9 @@ def test_without_a_test_split_nothing_is_compared(
 def test_data_that_is_gone_is_said(trained_run: Run, base: Path) -> None:
     results = trained_run.results | {"data_fingerprint": "0" * 64}
     with pytest.raises(
-        ExportError, match=r"Version 1 is live, but the test split to compare on is gone: .*--allow-worse"
+        ExportError,
+        match=r"Version 1 is live, but the test split to compare on is gone: .* cannot be cut again without rows that "
+        r"were trained on\. Bring the data back, or publish without a comparison: --allow-worse\.$",
     ):
         compare_with_live(dataclasses.replace(trained_run, results=results), base, "tiny")
 
@@ -211,6 +214,17 @@ def test_a_live_version_that_is_not_ours_is_retired_or_a_label_says_which_counts
         compare_with_live(trained_run, base, "tiny")
     set_label(base, "tiny", "stable", 1)
     assert compare_with_live(trained_run, base, "tiny") is not None
+
+
+def test_an_unsigned_live_version_where_signatures_are_asked_for_wants_to_be_signed(
+    trained_run: Run, base: Path, tmp_path: Path
+) -> None:
+    new_signing_key(tmp_path / "key")
+    (base / "trust.yaml").write_text(f"trusted_keys: [{tmp_path}/key.pub]", encoding="utf-8")
+    with pytest.raises(
+        ExportError, match=r"Sign it with `textclf sign`\. To publish without a comparison: --allow-worse\.$"
+    ):
+        compare_with_live(trained_run, base, "tiny")
 
 
 @pytest.mark.slow

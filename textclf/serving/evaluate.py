@@ -32,6 +32,7 @@ _WRITTEN = (
     "encoding",
     "bad_rows",
 )
+_OTHERWISE = " Bring the data back, or name labelled data that it was not trained on: --data FILE."
 OVERRIDES = tuple(f"data.{field}" for field in _WRITTEN)
 """What may be said of a source: how it is written, and nothing of how it is cut."""
 
@@ -120,8 +121,13 @@ def _load(path: Path) -> Run | Classifier:
     return load(path)
 
 
-def own_test_split(model: Run | Classifier) -> Split:
-    """Return the test split that training made, or refuse: another one may hold rows that were trained on."""
+def own_test_split(model: Run | Classifier, otherwise: str = _OTHERWISE) -> Split:
+    """Return the test split that training made, or refuse: another one may hold rows that were trained on.
+
+    Args:
+        model: What was trained.
+        otherwise: What messages say that can be done if the data changed, for those who can do something else.
+    """
     corpus = load_corpus(model.config.data, model.config.seed)
     if corpus.test is None:
         raise DataError("The run has no test split (data.test is null). Name labelled data to score: --data FILE.")
@@ -135,8 +141,8 @@ def own_test_split(model: Run | Classifier) -> Split:
     elif recorded != corpus.fingerprint:
         raise DataError(
             f"The data changed since '{model.path}' was trained on it: expected the fingerprint {recorded[:12]}…, got "
-            f"{corpus.fingerprint[:12]}…. Its test split cannot be cut again without rows that were trained on. Bring "
-            "the data back, or name labelled data that it was not trained on: --data FILE."
+            f"{corpus.fingerprint[:12]}…. Its test split cannot be cut again without rows that were trained on."
+            f"{otherwise}"
         )
     if corpus.bad_rows:
         logger.warning("Dropped: %s", problems.report(corpus.bad_rows, corpus.labels))
@@ -144,7 +150,7 @@ def own_test_split(model: Run | Classifier) -> Split:
     if unknown:
         raise DataError(
             f"The test split holds labels that the classifier does not know: {listing(unknown)}. The data changed "
-            "since the training; name labelled data with --data FILE."
+            f"since the training.{otherwise}"
         )
     return corpus.test
 

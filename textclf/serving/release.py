@@ -92,7 +92,6 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     if run.config.data.test is None and run.config.data.folds is None:
         logger.warning("Version %d is live, and is not compared with: the run has no test split.", version)
         return None
-    otherwise = "To publish without a comparison: --allow-worse."
     version_path = Path(base) / name / str(version)
     if not_ours := foreign(version_path):
         raise ExportError(
@@ -100,10 +99,11 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
             f"the live one: textclf label {name} {STABLE} VERSION"
         )
     try:
-        split = _some_rows(own_test_split(run))
+        split = _some_rows(own_test_split(run, otherwise=""))
     except (DataError, RunError, OSError) as error:
         raise ExportError(
-            f"Version {version} is live, but the test split to compare on is gone: {error} {otherwise}"
+            f"Version {version} is live, but the test split to compare on is gone: {error} Bring the data back, or "
+            "publish without a comparison: --allow-worse."
         ) from None
     try:
         live = load(version_path)
@@ -111,7 +111,10 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
             raise ExportError("of the two one takes pairs of texts, and the other one single texts.")
         theirs = live.probabilities(split.texts, pairs=split.pairs)
     except ExportError as error:
-        raise ExportError(f"The live version {version} cannot be compared with: {error} {otherwise}") from None
+        raise ExportError(
+            f"The live version {version} cannot be compared with: {error} To publish without a comparison: "
+            "--allow-worse."
+        ) from None
     task = TASKS[run.config.task]
     labels = [*run.labels, _OTHER]
     place = {label: number for number, label in enumerate(run.labels)}
