@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from textclf.errors import ConfigError, ExportError
 from textclf.runs.directory import Run
+from textclf.savedmodel.manifest import write_manifest
 from textclf.serving.classifier import Classifier, load
 from textclf.store.versions import versions
 
@@ -65,6 +66,7 @@ def test_how_the_data_is_written_is_known_without_the_models_class(exported: Pat
     copy = shutil.copytree(exported, tmp_path / "1")
     config = copy / "assets.extra/config.yaml"
     config.write_text(config.read_text(encoding="utf-8").replace("name: textcnn", "name: mine"), encoding="utf-8")
+    write_manifest(copy)
     assert load(copy).data_config == load(exported).config.data
     with pytest.raises(ConfigError, match="mine"):
         _ = load(copy).config
@@ -129,6 +131,18 @@ def test_damage_is_named(exported: Path, tmp_path: Path, file: str, content: byt
     shutil.copytree(exported, tmp_path / "1")
     (tmp_path / "1" / file).write_bytes(content)
     with pytest.raises(ExportError, match=r"is damaged: .*\. Export the run again with `textclf export`"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "file", ["saved_model.pb", "assets.extra/labels.json", "variables/variables.data-00000-of-00001"]
+)
+def test_one_altered_byte_is_not_answered_from(exported: Path, tmp_path: Path, file: str) -> None:
+    path = shutil.copytree(exported, tmp_path / "1") / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ExportError, match=r"1' is damaged: .*\. Export the run again with `textclf export`"):
         load(tmp_path)
 
 

@@ -17,6 +17,7 @@ from textclf.evaluation.scores import SCORES
 from textclf.gate.report import Report
 from textclf.runs.directory import Run
 from textclf.runs.train import train
+from textclf.savedmodel.manifest import write_manifest
 from textclf.serving import export as export_module
 from textclf.serving.evaluate import own_test_split
 from textclf.serving.export import export
@@ -172,6 +173,7 @@ def test_labels_that_the_run_does_not_know_are_wrong_answers(trained_run: Run, b
     path = base / "tiny/1/assets.extra/labels.json"
     labels = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps([f"old {its}" for its in labels]), encoding="utf-8")
+    write_manifest(base / "tiny/1")
     found = compare_with_live(trained_run, base, "tiny")
     assert found is not None
     assert found.second == 0.0

@@ -82,7 +82,7 @@ def test_a_label_points_at_what_a_server_loads(base: Path) -> None:
     (base / "m/3/saved_model.pb").unlink()
     for version, said in [
         (1, r"Version 1 of 'm' is retired\. A label points at what the server loads\. .*textclf restore m 1"),
-        (3, r"Version 3 of 'm' is damaged: saved_model\.pb is missing\. No server loads it"),
+        (3, r"m/3' is damaged: saved_model\.pb is missing\. Bring it back from a backup"),
         (5, r"Version 5 of 'm' is sealed\."),
         (7, r"'m' has no version 7\. There are 1 \(retired\), 2, 3, 5 \(sealed\)"),
     ]:
@@ -100,3 +100,19 @@ def test_an_unknown_model_is_guessed(base: Path, publish: Publish, tmp_path: Pat
             set_label(base, name, "stable", 1)
     with pytest.raises(ExportError, match=r"No served models in .*nowhere'\. `textclf export RUN` makes one"):
         set_label(tmp_path / "nowhere", "m", "stable", 1)
+
+
+def test_one_altered_byte_of_the_same_size_keeps_a_version_from_becoming_what_is_served(base: Path) -> None:
+    set_label(base, "m", "stable", 1)
+    set_label(base, "m", "stable", 2)
+    retire(base, "m", 3)
+    for folder in ("1", ".retired/3"):
+        (base / "m" / folder / "assets.extra/labels.json").write_text('["a", "c"]', encoding="utf-8")
+    said = r"' is damaged: 'assets\.extra/labels\.json' was altered: .*\. Bring it back from a backup, or export"
+    with pytest.raises(ExportError, match=f"m/1{said}"):
+        set_label(base, "m", "canary", 1)
+    with pytest.raises(ExportError, match=f"m/1{said}"):
+        rollback(base, "m")
+    with pytest.raises(ExportError, match=f"m/\\.retired/3{said}"):
+        restore(base, "m", 3)
+    assert read_labels(base, "m") == {"stable": 2}

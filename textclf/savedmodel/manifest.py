@@ -81,6 +81,11 @@ def differences(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> list
     return [problem for _, problem in sorted(_problems(manifest, found).items())]
 
 
+def alterations(manifest: bytes, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return what `differences` does, but nothing of files that were not looked at."""
+    return [problem for name, problem in sorted(_problems(manifest, found).items()) if name in {"", *found}]
+
+
 def entry_of(file: Readable) -> dict[str, str | int]:
     """Return a manifest's entry for a file, read to its end."""
     digest, size = hashlib.sha256(), 0

@@ -17,11 +17,15 @@ from textclf.config import Config, DataConfig
 from textclf.config.files import parse_values
 from textclf.errors import ExportError
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
-from textclf.savedmodel.files import EXTRA
+from textclf.savedmodel.files import EXTRA, GRAPH_FILE, MANIFEST_FILE
+from textclf.savedmodel.manifest import alterations, entry_of
 from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT, TEXT_PAIR
 from textclf.serving.opening import find_version, opened
 from textclf.store.versions import SEALED, version_number
 from textclf.text.inputs import as_bytes, as_rows
+
+_TEXTS = (LABELS_FILE, CONFIG_FILE, SCORES_FILE)
+"""What is read of the files beside the graph."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ def load(
             raise ExportError(
                 f"'{version_path}' holds no {EXTRA}/{LABELS_FILE}: it is a SavedModel, but not one of textclf's."
             )
+        _check_small(folder, str(version_path))
         try:
             loaded = tf.saved_model.load(folder)
             extra = _read_extra(folder)
@@ -180,10 +185,28 @@ def load(
     return Classifier(version_path, labels, signature, extra)
 
 
+def _check_small(folder: str, what: str) -> None:
+    """Refuse an opened version whose graph or texts beside it are not as its manifest says, if it has one.
+
+    Of the variables TensorFlow checks its own sums. A vocabulary or a label's name that was altered gives answers.
+    """
+    if not tf.io.gfile.exists(f"{folder}/{MANIFEST_FILE}"):
+        return
+    found = {}
+    for name in (GRAPH_FILE, *(f"{EXTRA}/{text}" for text in _TEXTS)):
+        if tf.io.gfile.exists(f"{folder}/{name}"):
+            with tf.io.gfile.GFile(f"{folder}/{name}", "rb") as file:
+                found[name] = entry_of(file)
+    with tf.io.gfile.GFile(f"{folder}/{MANIFEST_FILE}", "rb") as file:
+        problems = alterations(file.read(), found)
+    if problems:
+        raise ExportError(f"'{what}' is damaged: {problems[0]} Export the run again with `textclf export`.")
+
+
 def _read_extra(folder: str) -> dict[str, str]:
     """Return the texts beside the graph of an opened version, by name."""
     texts = {}
-    for name in (LABELS_FILE, CONFIG_FILE, SCORES_FILE):
+    for name in _TEXTS:
         path = f"{folder}/{EXTRA}/{name}"
         if tf.io.gfile.exists(path):
             with tf.io.gfile.GFile(path, "rb") as file:

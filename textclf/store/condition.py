@@ -1,9 +1,11 @@
-"""The condition of a version on disk, as far as can be told without reading all of it."""
+"""The condition of a version on disk: as far as can be told without reading all of it, and after that."""
 
 import json
 from pathlib import Path
 
+from textclf.errors import ExportError
 from textclf.savedmodel.files import GRAPH_FILE, LABELS_FILE, MANIFEST_FILE
+from textclf.savedmodel.manifest import check_manifest
 
 NEEDED = (GRAPH_FILE, LABELS_FILE)
 
@@ -42,6 +44,22 @@ def damage(version_path: Path) -> list[str]:
         elif path.stat().st_size != size:
             found.append(f"{name} has {path.stat().st_size:,} bytes instead of {size:,}")
     return list(dict.fromkeys(found))
+
+
+def check_whole(version_path: Path) -> None:
+    """Refuse a version that lacks something, or of which a byte is not as its manifest says, if it has one.
+
+    Raises:
+        ExportError: With the first thing that was found.
+    """
+    found = damage(version_path)
+    if not found and (version_path / MANIFEST_FILE).exists():
+        found = check_manifest(version_path)
+    if found:
+        raise ExportError(
+            f"'{version_path}' is damaged: {found[0].removesuffix('.')}. Bring it back from a backup, or export the "
+            "run again."
+        )
 
 
 def _sizes(manifest: Path) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from textclf.errors import ExportError, did_you_mean, listing
 from textclf.store import log
-from textclf.store.condition import damage, foreign
+from textclf.store.condition import check_whole, foreign
 from textclf.store.lock import locked
 from textclf.store.models_config import read_labels, write_labels
 from textclf.store.versions import find_model, find_version, versions
@@ -41,7 +41,7 @@ def set_label(base: str | Path, name: str, label: str, version: int, served_from
         Where it pointed, and where it does.
 
     Raises:
-        ExportError: The model or the version is unknown, the version is not live or lacks a file, the label cannot be
+        ExportError: The model or the version is unknown, the version is not live or not whole, the label cannot be
             one, or models.config cannot be read or written.
     """
     model_path = find_model(base, name)
@@ -78,7 +78,7 @@ def rollback(base: str | Path, name: str) -> Move:
 
     Raises:
         ExportError: The model is unknown, it has no such label, the log knows of no version before, that version is
-            not live or lacks a file, or models.config cannot be read or written.
+            not live or not whole, or models.config cannot be read or written.
     """
     model_path = find_model(base, name)
     with locked(model_path):
@@ -97,16 +97,14 @@ def rollback(base: str | Path, name: str) -> Move:
 
 
 def _check_served(model_path: Path, version: int) -> None:
-    """Refuse a version that no server would load, or that textclf cannot."""
+    """Refuse a version that is not what was exported, or that no server would load."""
     why = "A label points at what the server loads."
     if version not in versions(model_path):
         why += f" If it is retired, bring it back: textclf restore {model_path.name} {version}"
     version_path = find_version(model_path, version, "live", why)
     if not_ours := foreign(version_path):
         raise ExportError(f"Version {version} of '{model_path.name}' gets no label: {not_ours}")
-    found = damage(version_path)
-    if found:
-        raise ExportError(f"Version {version} of '{model_path.name}' is damaged: {found[0]}. No server loads it.")
+    check_whole(version_path)
 
 
 def _version_of(label: str, labels: dict[str, int], name: str) -> int:

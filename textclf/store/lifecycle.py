@@ -11,6 +11,7 @@ from typing import Any
 from textclf.errors import ExportError, listing, refusal
 from textclf.store import log, models_config
 from textclf.store import versions as numbered
+from textclf.store.condition import check_whole, foreign
 from textclf.store.lock import locked
 from textclf.store.versions import RETIRED, find_model, find_version, versions
 
@@ -95,13 +96,15 @@ def restore(base: str | Path, name: str, version: int) -> Path:
     """Bring a retired version back into the server's sight, and return its folder.
 
     Raises:
-        ExportError: The model or the version is unknown, the version is not retired, its number is taken, or
-            something cannot be written.
+        ExportError: The model or the version is unknown, the version is not retired or not whole, its number is taken,
+            or something cannot be written.
     """
     model_path = find_model(base, name)
     with locked(model_path):
         source = find_version(model_path, version, "retired", "Only what was retired can be restored.")
         target = _free(model_path / str(version), source)
+        if not foreign(source):
+            check_whole(source)
         _rename(source, target)
         models_config.refresh(base, name)
         log.append(model_path, "restored", version=version)
