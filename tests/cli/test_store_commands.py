@@ -14,6 +14,8 @@ from textclf.store.lifecycle import publish_version
 
 Command = Callable[..., Result]
 
+LEFT = "Requests without a label get the newest version, 2. To take it from them: textclf retire m 2\n"
+
 
 @pytest.fixture
 def model(textclf: Command, tmp_path: Path) -> Path:
@@ -31,12 +33,13 @@ def model(textclf: Command, tmp_path: Path) -> Path:
 def test_a_version_goes_live_and_back(textclf: Command, model: Path) -> None:
     assert textclf("label", "m", "stable", "1").stdout == (
         "stable points at version 1.\n"
-        "So that labels can move, the server loads all 2 live versions; `textclf retire` unloads one.\n"
+        "So that labels can move, the server loads all 2 live versions; `textclf retire` unloads one.\n" + LEFT
     )
     moved = textclf("label", "m", "stable", "2").stdout
     assert moved == "stable points at version 2, not 1 any more.\nBack: textclf rollback m\n"
     assert textclf("label", "m", "stable", "2").stdout == "stable pointed at version 2 already.\n"
-    assert textclf("rollback", "m").stdout == "stable points at version 1, not 2 any more.\n"
+    assert textclf("rollback", "m").stdout == f"stable points at version 1, not 2 any more.\n{LEFT}"
+    assert textclf("label", "m", "stable", "1").stdout == f"stable pointed at version 1 already.\n{LEFT}"
     refused = textclf("retire", "m", "1", exit_code=1).stderr
     assert refused.startswith("Error: Version 1 of 'm' is labelled 'stable'. Move the label first")
     assert textclf("retire", "m", "2").stdout == "Retired version 2.\nBack: textclf restore m 2\n"

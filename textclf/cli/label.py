@@ -2,8 +2,8 @@
 
 import click
 
-from textclf.cli.options import base_option, served_from_option, way_back
-from textclf.store.labels import remove_label, set_label
+from textclf.cli.options import base_option, served_from_option, store_command, way_back
+from textclf.store.labels import newest_beside_stable, remove_label, set_label
 from textclf.store.versions import find_model, versions
 
 
@@ -28,6 +28,7 @@ def command(name: str, label: str, version: int | None, base: str, remove: bool,
     move = set_label(base, name, label, version, served_from)
     if move.before == version:
         click.echo(f"{label} pointed at version {version} already.")
+        say_who_is_left(base, name)
         return
     before = "" if move.before is None else f", not {move.before} any more"
     click.echo(f"{label} points at version {version}{before}.")
@@ -36,3 +37,12 @@ def command(name: str, label: str, version: int | None, base: str, remove: bool,
         click.echo(f"So that labels can move, the server loads all {live} live versions; `textclf retire` unloads one.")
     if label == "stable" and move.before is not None:
         click.echo(way_back(base, "rollback", name))
+    say_who_is_left(base, name)
+
+
+def say_who_is_left(base: str, name: str) -> None:
+    """Say that requests without a label get another version than `stable`, if they do."""
+    newest = newest_beside_stable(base, name)
+    if newest is not None:
+        retire = store_command(base, "retire", name, str(newest))
+        click.echo(f"Requests without a label get the newest version, {newest}. To take it from them: {retire}")

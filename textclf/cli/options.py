@@ -50,4 +50,9 @@ trusted_key_option = click.option(
 
 def way_back(base: str, *words: str) -> str:
     """Return the line that says with which command a change is taken back."""
-    return "Back: " + shlex.join(["textclf", *words, *(["--base", base] if base != BASE else [])])
+    return f"Back: {store_command(base, *words)}"
+
+
+def store_command(base: str, *words: str) -> str:
+    """Return a command on the models of a base path, as it is typed."""
+    return shlex.join(["textclf", *words, *(["--base", base] if base != BASE else [])])

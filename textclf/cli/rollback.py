@@ -2,6 +2,7 @@
 
 import click
 
+from textclf.cli.label import say_who_is_left
 from textclf.cli.options import base_option
 from textclf.store.labels import rollback
 
@@ -16,3 +17,4 @@ def command(name: str, base: str) -> None:
     """
     move = rollback(base, name)
     click.echo(f"stable points at version {move.after}, not {move.before} any more.")
+    say_who_is_left(base, name)

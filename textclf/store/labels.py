@@ -96,6 +96,16 @@ def rollback(base: str | Path, name: str) -> Move:
     return Move(now, before)
 
 
+def newest_beside_stable(base: str | Path, name: str) -> int | None:
+    """Return the newest live version if another one is `stable`: a server gives it to requests without a label.
+
+    Raises:
+        ExportError: The model is unknown, or models.config cannot be read.
+    """
+    newest, stable = max(versions(find_model(base, name)), default=None), read_labels(base, name).get(STABLE)
+    return None if stable is None or stable == newest else newest
+
+
 def _check_served(model_path: Path, version: int) -> None:
     """Refuse a version that is not what was exported, or that no server would load."""
     why = "A label points at what the server loads."
