@@ -12,6 +12,7 @@ import pytest
 
 from textclf.errors import ExportError
 from textclf.store import backup as backup_module
+from textclf.store import lock as lock_module
 from textclf.store import log
 from textclf.store.backup import backup, restore_from
 from textclf.store.keys import read_signing_key
@@ -39,6 +40,23 @@ def model(base: Path, three: list[Path]) -> Path:
     retire(base, "m", 2)
     (base / "m/4.sealed").write_bytes(b"\x00secret")
     return base / "m"
+
+
+def test_a_base_that_cannot_be_written_is_backed_up_with_a_note(
+    model: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(lock_module, "DirectoryLock", refuse)
+    before = content(base)
+    assert list(backup(base, "m", tmp_path / "copy").versions) == [1, 2, 3, 4]
+    assert content(base) == before
+    (said,) = caplog.messages
+    assert said.startswith(f"'{base}' cannot be written (Read-only file system), so nothing keeps others from changing")
+    monkeypatch.undo()
+    restore_from(tmp_path / "copy", tmp_path / "elsewhere")
+    assert content(tmp_path / "elsewhere/m", log.LOG_FILE) == content(model, log.LOG_FILE)
 
 
 def test_all_comes_back(model: Path, base: Path, tmp_path: Path) -> None:

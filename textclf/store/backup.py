@@ -14,7 +14,7 @@ from textclf.savedmodel.files import MANIFEST_FILE, MANIFEST_SIGNATURE_FILE
 from textclf.savedmodel.manifest import check_manifest
 from textclf.store import log, models_config
 from textclf.store.digests import below, differences, digests
-from textclf.store.lock import locked
+from textclf.store.lock import locked, locked_if_writable
 from textclf.store.versions import RETIRED, SEALED, find_model, places, states
 from textclf.writing import UNFINISHED, missing_folders, remove_empty
 
@@ -70,7 +70,7 @@ def backup(base: str | Path, name: str, target: str | Path) -> BackedUp:
         raise ExportError(f"'{target}' is there already, and a backup overwrites nothing. Choose another folder.")
     if target.resolve().is_relative_to(Path(base).resolve()):
         raise ExportError(f"'{target}' lies in '{base}', and would be lost with it. Choose a folder elsewhere.")
-    with locked(model_path):
+    with locked_if_writable(model_path) as is_locked:
         with _appearing(target) as unfinished:
             for place in places(model_path):
                 _copy_checked(model_path / place, unfinished / _FILES / place)
@@ -83,7 +83,8 @@ def backup(base: str | Path, name: str, target: str | Path) -> BackedUp:
             text = json.dumps({"format": 1, **facts, "files": files}, ensure_ascii=False, indent=1)
             (unfinished / BACKUP).write_text(text, encoding="utf-8", newline="\n")
         there = states(model_path)
-        log.append(model_path, "backed up", target=str(target.resolve()), versions=list(there))
+        if is_locked:
+            log.append(model_path, "backed up", target=str(target.resolve()), versions=list(there))
         folders = {place: version for place, version in places(model_path).items() if not place.endswith(SEALED)}
     unverified = [version for place, version in folders.items() if f"{place}/{MANIFEST_FILE}" not in files]
     return BackedUp(there, sorted(unverified), sum(facts["bytes"] for facts in files.values()))

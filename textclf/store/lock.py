@@ -23,11 +23,37 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         ExportError: Somebody else still has it after `PATIENCE`, or the file system lets nobody lock there.
     """
-    lock = _wait_for(path.resolve())
+    try:
+        lock = _wait_for(path.resolve())
+    except OSError as error:
+        raise ExportError(f"'{path.resolve().parent}' cannot be written: {refusal(error)}.") from None
     try:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def locked_if_writable(path: Path) -> Iterator[bool]:
+    """Hold the lock of a folder that is only read, if a lock can be made there; say whether that is so.
+
+    Raises:
+        ExportError: Somebody else still has it after `PATIENCE`.
+    """
+    lock = None
+    try:
+        lock = _wait_for(path.resolve())
+    except OSError as error:
+        logger.warning(
+            "'%s' cannot be written (%s), so nothing keeps others from changing it meanwhile; the hashes would tell.",
+            path.parent,
+            refusal(error),
+        )
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def _wait_for(path: Path) -> DirectoryLock:
@@ -35,8 +61,6 @@ def _wait_for(path: Path) -> DirectoryLock:
     while True:
         try:
             return DirectoryLock(path)
-        except OSError as error:
-            raise ExportError(f"'{path.parent}' cannot be written: {refusal(error)}.") from None
         except RunError as error:
             by = str(error).rpartition(". ")[0]
         waited = time.monotonic() - begun
