@@ -1,5 +1,6 @@
 """The commands on a file of pairs."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def test_from_a_file_of_pairs_to_scores(textclf: Command, pair_config: Callable[
     textclf("train", "config.yaml", "--quiet", "--set", "model=linear", "--run", "runs/pairs")
     scored = textclf("evaluate", "runs/pairs", "--data", source, "--json").stdout
     assert '"accuracy"' in scored
+    shown = textclf("export", "runs/pairs", "--no-verify").stdout.splitlines()[-1]
+    assert shown == 'Next: textclf predict saved_models/pairs "a text" "its second text"'
+    assert textclf(*shlex.split(shown)[2:]).stdout.splitlines()[1].endswith("\ta text\tits second text")
 
 
 def test_a_column_that_is_not_there(textclf: Command, pair_config: Callable[..., Config], tmp_path: Path) -> None:

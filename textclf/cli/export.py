@@ -49,6 +49,9 @@ def command(
     """
     sign = _signer(key_file) if key_file else None
     import_tensorflow()
+    from textclf.config import load_config
+    from textclf.runs.directory import CONFIG_FILE
+    from textclf.savedmodel.files import EXTRA
     from textclf.serving.export import export
 
     path = export(
@@ -63,7 +66,9 @@ def command(
         progress=not quiet,
     )
     click.echo(f"Exported {path}")
-    click.echo(f'Next: textclf predict {shlex.quote(str(path.parent))} "a text"')
+    takes_pairs = load_config(path / EXTRA / CONFIG_FILE).data.pair_column is not None
+    texts = '"a text" "its second text"' if takes_pairs else '"a text"'
+    click.echo(f"Next: textclf predict {shlex.quote(str(path.parent))} {texts}")
 
 
 def _signer(key_file: str) -> Callable[[Path], str]:
