@@ -123,3 +123,12 @@ def test_signature_is_as_shown(exported: Path) -> None:
     tool += ["--tag_set", "serve", "--signature_def", "serving_default"]
     printed = subprocess.run(tool, capture_output=True, check=True, text=True).stdout
     assert printed.strip() == shown[1].replace("(-1, 5)", "(-1, 3)").strip()
+
+
+def test_the_files_of_a_version_are_named(exported: Path) -> None:
+    files = [*exported.iterdir(), *(exported / "assets.extra").iterdir()]
+    there = {path.name + "/" * path.is_dir() for path in files}
+    table = page("docs/export.md").split("## The folder")[1].split("\n##")[0]
+    assert [name for name in there - {"assets.extra/", "model_card.json"} if name not in table] == []
+    beside = {path.name for path in (exported / "assets.extra").iterdir()} - {"model_card.json"}
+    assert [name for name in beside if f"`{name}`" not in page("saved_models/README.md")] == []
