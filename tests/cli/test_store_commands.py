@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
 
+from textclf.store.keys import new_encryption_key
 from textclf.store.lifecycle import publish_version
 
 Command = Callable[..., Result]
@@ -91,6 +94,23 @@ def test_a_backup_there_and_back(textclf: Command, model: Path) -> None:
     assert back == "Restored 1, 2 of 'm'; already there: none.\nstable points at version 1.\n"
     assert textclf("restore-from", "backups/m today").stdout == "Restored none of 'm'; already there: 1, 2.\n"
     assert "is there already" in textclf("backup", "m", "backups/m today", exit_code=1).stderr
+
+
+def test_sigterm_leaves_nothing_half_written(
+    textclf: Command, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminate(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("textclf.store.backup.digests", terminate)
+    monkeypatch.setattr("textclf.store.sealing._write", terminate)
+    new_encryption_key("disk.key")
+    before = {path for path in tmp_path.rglob("*") if path.name != ".m.lock"}
+    for arguments in (["backup", "m", "backups/today"], ["seal", "m", "1", "--key", "disk.key"]):
+        assert textclf(*arguments, exit_code=143).stderr == "Error: Stopped by SIGTERM.\n"
+    assert {path for path in tmp_path.rglob("*") if path.name != ".m.lock"} == before
+    assert model.is_dir()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_label_and_a_version_or_its_removal(textclf: Command, model: Path) -> None:

@@ -3,6 +3,7 @@
 import click
 
 from textclf.cli.options import base_option, way_back
+from textclf.cli.stopping import cleans_up
 from textclf.store.backup import backup
 
 
@@ -10,6 +11,7 @@ from textclf.store.backup import backup
 @click.argument("name")
 @click.argument("target", type=click.Path())
 @base_option
+@cleans_up
 def command(name: str, target: str, base: str) -> None:
     """Copy the model NAME to the new folder TARGET: its versions in every state, its log and its labels.
 

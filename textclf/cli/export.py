@@ -8,6 +8,7 @@ import click
 
 from textclf.cli.keys import ask_passphrase
 from textclf.cli.options import base_option, served_from_option
+from textclf.cli.stopping import cleans_up
 from textclf.errors import ConfigError
 from textclf.startup import import_tensorflow
 
@@ -30,6 +31,7 @@ from textclf.startup import import_tensorflow
     "--sign-key", "key_file", type=click.Path(), help="File of a private key that signs it (see `textclf keys new`)."
 )
 @click.option("--quiet", is_flag=True, help="No line a step.")
+@cleans_up
 def command(
     run: str,
     name: str | None,

@@ -3,12 +3,14 @@
 import click
 
 from textclf.cli.options import base_option
+from textclf.cli.stopping import cleans_up
 from textclf.store.backup import restore_from
 
 
 @click.command(name="restore-from")
 @click.argument("source", metavar="BACKUP", type=click.Path())
 @base_option
+@cleans_up
 def command(source: str, base: str) -> None:
     """Bring back the versions, the log and the labels of BACKUP that BASE lacks.
 

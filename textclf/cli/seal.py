@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from textclf.cli.options import base_option, encryption_key_option
+from textclf.cli.stopping import cleans_up
 
 
 @click.command(name="seal")
@@ -13,6 +14,7 @@ from textclf.cli.options import base_option, encryption_key_option
 @encryption_key_option
 @click.option("--remove", is_flag=True, help="Remove the folder, after the sealed file was read back and compared.")
 @base_option
+@cleans_up
 def command(name: str, version: int, key_file: str, remove: bool, base: str) -> None:
     """Encrypt VERSION of NAME into the file BASE/NAME/VERSION.sealed, which servers do not load."""
     from textclf.store.keys import read_encryption_key

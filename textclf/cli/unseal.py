@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from textclf.cli.options import base_option, encryption_key_option
+from textclf.cli.stopping import cleans_up
 
 
 @click.command(name="unseal")
@@ -13,6 +14,7 @@ from textclf.cli.options import base_option, encryption_key_option
 @encryption_key_option
 @click.option("--to", type=click.Path(), help="Folder in which the folder VERSION appears; BASE/NAME if not given.")
 @base_option
+@cleans_up
 def command(name: str, version: int, key_file: str, to: str | None, base: str) -> None:
     """Decrypt BASE/NAME/VERSION.sealed into a folder that servers load. The sealed file stays."""
     from textclf.store.keys import read_encryption_key
