@@ -60,7 +60,7 @@ def remove_empty(folders: Iterable[Path]) -> None:
 def _made_beside(path: Path) -> Path:
     """Make an empty file beside `path`, under the first of our names that nobody has, and return its path."""
     for number in itertools.count():
-        unfinished = path.with_name(f"{UNFINISHED}{number or ''}{path.name}")
+        unfinished = path.with_name(UNFINISHED + (f"{number}-" if number else "") + path.name)
         try:
             unfinished.touch(exist_ok=False)  # unlike what mkstemp makes, as open to others as any new file
         except FileExistsError:

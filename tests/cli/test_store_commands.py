@@ -14,6 +14,7 @@ from click.testing import Result
 
 from textclf.store.keys import new_encryption_key
 from textclf.store.lifecycle import publish_version
+from textclf.writing import replacing
 
 Command = Callable[..., Result]
 
@@ -76,6 +77,19 @@ def test_the_list_and_the_log_for_people_and_programs(textclf: Command, model: P
     log.write_bytes(log.read_bytes().replace(b'"version": 1', b'"version": 2'))
     broken = textclf("versions", "m", "--log", exit_code=1).stderr
     assert broken == "The chain is broken at line 2: line 1 was changed, or lines between them were removed.\n"
+
+
+def test_what_a_killed_process_left_is_named_with_what_removes_it(textclf: Command, model: Path) -> None:
+    assert textclf("versions", "m").stderr == ""
+    (model / ".unfinished-9.sealed").touch()
+    (model / ".removed-1").mkdir()
+    said = textclf("versions", "m").stderr
+    assert said == (
+        "Left by a process that was killed, if none is at work here: "
+        "rm -r saved_models/m/.removed-1 saved_models/m/.unfinished-9.sealed\n"
+    )
+    with replacing(model / "9.sealed") as unfinished:
+        assert unfinished.name == ".unfinished-1-9.sealed"  # and not as if it were version 19
 
 
 def test_a_backup_there_and_back(textclf: Command, model: Path) -> None:

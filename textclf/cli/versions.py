@@ -1,6 +1,7 @@
 """`textclf versions`: what there is of a served model, and who made it so."""
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import click
 from textclf.cli.options import base_option
 from textclf.store import log
 from textclf.store.listing import records, table
-from textclf.store.versions import find_model
+from textclf.store.versions import find_model, leftovers
 
 
 @click.command(name="versions")
@@ -30,6 +31,10 @@ def command(name: str, base: str, show_log: bool, as_json: bool) -> None:
         click.echo(json.dumps([record.to_json() for record in found], ensure_ascii=False, indent=1))
     else:
         click.echo(table(found))
+    left = leftovers(find_model(base, name))
+    if left:
+        removal = shlex.join(["rm", "-r", *map(str, left)])
+        click.echo(f"Left by a process that was killed, if none is at work here: {removal}", err=True)
 
 
 def _show_log(model_path: Path, as_json: bool) -> None:

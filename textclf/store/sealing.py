@@ -13,12 +13,10 @@ from textclf.savedmodel.files import GRAPH_FILE, MANIFEST_FILE
 from textclf.savedmodel.manifest import check_manifest
 from textclf.store.cipher import Decrypter, Encrypter
 from textclf.store.contents import File, entries, folder_files
-from textclf.store.versions import SEALED, versions
+from textclf.store.versions import REMOVED, SEALED, versions
 from textclf.writing import UNFINISHED, missing_folders, remove_empty, replacing, sync_folder
 
 _BLOCK = 1 << 20
-_REMOVED = ".removed-"
-"""How the name begins of a folder that a server no longer sees and that is about to go."""
 
 
 def seal(directory: str | Path, key: bytes, *, remove: bool = False) -> Path:
@@ -175,10 +173,10 @@ def _opened(path: Path) -> Any:
 def _remove(directory: Path) -> None:
     """Take a folder from a server's sight at once, and then from the disk."""
     _remove_leftovers(directory.parent)
-    directory.rename(directory.with_name(_REMOVED + directory.name))
+    directory.rename(directory.with_name(REMOVED + directory.name))
     _remove_leftovers(directory.parent)
 
 
 def _remove_leftovers(model_path: Path) -> None:
-    for folder in model_path.glob(f"{_REMOVED}*"):
+    for folder in model_path.glob(f"{REMOVED}*"):
         shutil.rmtree(folder)

@@ -5,9 +5,12 @@ from pathlib import Path
 
 from textclf.errors import ExportError, did_you_mean, listing
 from textclf.store import log
+from textclf.writing import UNFINISHED
 
 RETIRED, SEALED = ".retired", ".sealed"
 """The folder of the versions that no server sees, and how the files end that hold an encrypted one."""
+REMOVED = ".removed-"
+"""How the name begins of a folder that a server no longer sees and that is about to go."""
 
 
 def versions(model_path: str | Path) -> list[int]:
@@ -117,6 +120,11 @@ def places(model_path: Path) -> dict[str, int]:
     found = {str(version): version for version in versions(model_path)}
     found |= {f"{RETIRED}/{version}": version for version in retired_versions(model_path)}
     return found | {f"{version}{SEALED}": version for version in sealed_versions(model_path)}
+
+
+def leftovers(model_path: Path) -> list[Path]:
+    """Return what a process leaves that is killed, in order of names; one that is at work has it there, too."""
+    return sorted(path for path in model_path.iterdir() if path.name.startswith((UNFINISHED, REMOVED)))
 
 
 def _taken(model_path: Path) -> list[int]:
