@@ -18,7 +18,9 @@ MOST_QUEUED = 128
 
 def write_batching(directory: Path) -> None:
     """Write the batching parameters of a version, in protobuf's text format."""
-    # Threads are left to the server: as many as it has cores.
+    # Threads are left to the server: as many as it has cores. `enable_large_batch_splitting` would not let larger
+    # requests in: the server refuses what is above max_batch_size before it splits, and wants that to be the last of
+    # the allowed sizes (bundle_factory_util.cc).
     lines = [
         f"max_batch_size {{ value: {ALLOWED_BATCH_SIZES[-1]} }}",
         f"batch_timeout_micros {{ value: {TIMEOUT_MICROSECONDS} }}",
