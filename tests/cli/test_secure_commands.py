@@ -92,6 +92,19 @@ def test_keys_are_told_apart_before_anything_is_written(textclf: Command, versio
     assert [path.name for path in version.parent.iterdir()] == ["1"]
 
 
+def test_a_version_that_is_not_there_is_not_signed(textclf: Command, version: Path) -> None:
+    assert version.is_dir()
+    textclf("keys", "new", "release.key")
+    for model in ("tiny/5", "saved_models/tiny/5"):
+        said = textclf("sign", model, "--key", "release.key", exit_code=1).stderr
+        assert said == "Error: 'tiny' has no version 5. There are 1.\n"
+    version.rename(version.parent / "1.moved")
+    (version.parent / "1.sealed").touch()
+    assert "Version 1 of 'tiny' is sealed." in textclf("sign", "tiny/1", "--key", "release.key", exit_code=1).stderr
+    said = textclf("sign", "tinny", "--key", "release.key", exit_code=1).stderr
+    assert said.endswith("No model 'tinny' in 'saved_models'. There are 'tiny'. Did you mean 'tiny'?\n")
+
+
 def test_help_of_keys_names_its_options(textclf: Command) -> None:
     shown = " ".join(textclf("keys", "new", "--help").output.split())
     for line in ("--encryption", "--passphrase", "TEXTCLF_PASSPHRASE", "Nothing is overwritten."):

@@ -21,10 +21,21 @@ def command(model: str, key_file: str, base: str) -> None:
     """
     from textclf.store.keys import read_signing_key
     from textclf.store.secured import sign
-    from textclf.store.versions import versions
 
-    path = Path(model) if Path(model).is_dir() else Path(base) / model
-    found = versions(path)
-    version = path / str(found[-1]) if found else path
+    version = _version(model, base)
     fingerprint = sign(version, read_signing_key(key_file, ask_passphrase))
     click.echo(f"Signed {version} with the key {fingerprint}")
+
+
+def _version(model: str, base: str) -> Path:
+    """Return a version's folder, of a model the newest one's, or refuse what is not there."""
+    from textclf.store.versions import find_model, find_version, states, version_number, versions
+
+    for path in (Path(model), Path(base) / model):
+        if path.is_dir():
+            found = versions(path)
+            return path / str(found[-1]) if found else path
+        number = version_number(path.name)
+        if number is not None and path.parent.is_dir() and states(path.parent):
+            return find_version(path.parent, number, "live", "Only what stands there in the clear can be signed.")
+    return find_model(base, model)
