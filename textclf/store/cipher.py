@@ -26,6 +26,17 @@ _HEADER = struct.Struct(">8s8s32sQ")
 _SALT = 32
 
 
+def check_length(path: Path) -> None:
+    """Refuse a file that is none, or has another size than its header says, without a key.
+
+    Raises:
+        ExportError: Why it cannot be whole.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        Header.parse(file.read(_HEADER.size), path).check_size(os.fstat(file.fileno()).st_size, path)
+
+
 class Header(NamedTuple):
     """What stands before the chunks.
 
@@ -60,6 +71,16 @@ class Header(NamedTuple):
     def pack(self) -> bytes:
         """Return the bytes."""
         return _HEADER.pack(MAGIC, *self)
+
+    def check_size(self, size: int, path: Path) -> None:
+        """Refuse a file of another size than this header says.
+
+        Raises:
+            ExportError: It is longer or shorter.
+        """
+        if size != self.file_size:
+            what = "is cut off" if size < self.file_size else "is longer than it was written"
+            raise ExportError(f"'{path}' {what}: expected {self.file_size:,} bytes, got {size:,}. Fetch it again.")
 
     @property
     def num_chunks(self) -> int:
@@ -128,10 +149,7 @@ class Decrypter:
                 f"'{path}' is sealed with another key, or damaged at its beginning: expected the key "
                 f"{header.key_id.hex()}, got {key_id_of(key).hex()}."
             )
-        size = os.fstat(file.fileno()).st_size
-        if size != header.file_size:
-            what = "is cut off" if size < header.file_size else "is longer than it was written"
-            raise ExportError(f"'{path}' {what}: expected {header.file_size:,} bytes, got {size:,}. Fetch it again.")
+        header.check_size(os.fstat(file.fileno()).st_size, path)
         self._chunks = _Chunks(key, header)
         self._file = file
         self._path = path

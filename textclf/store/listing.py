@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from textclf.errors import ExportError, refusal
 from textclf.savedmodel.files import GRAPH_FILE, SCORES_FILE
 from textclf.store import log
+from textclf.store.cipher import check_length
 from textclf.store.condition import damage, foreign
 from textclf.store.lifecycle import PUBLISHED
 from textclf.store.models_config import read_labels
@@ -103,6 +105,10 @@ def _record(model_path: Path, version: int, state: str, labels: list[str], publi
     not_ours = ""
     if state == "sealed":
         path = written = model_path / f"{version}{SEALED}"
+        try:
+            check_length(path)
+        except (ExportError, OSError) as error:
+            problems = [refusal(error)]
     else:
         path = model_path / str(version) if state == "live" else model_path / RETIRED / str(version)
         written = path / GRAPH_FILE
