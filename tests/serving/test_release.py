@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,30 @@ def test_without_a_test_split_nothing_is_compared(
     with caplog.at_level(logging.WARNING):
         assert compare_with_live(dataclasses.replace(trained_run, config=config), base, "tiny") is None
     assert "is not compared with: the run has no test split" in caplog.text
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_done(
+    trained_run: Run, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: Any) -> None:
+        raise AssertionError("it was compared, or written")
+
+    for name in ("write_version", "compare_with_live"):
+        monkeypatch.setattr(export_module, name, too_late)
+    with pytest.raises(ExportError, match="as an absolute path, got 'models'"):
+        export(trained_run, base=base, served_from="models")
+    read_only = {base / "tiny"}
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) not in read_only)
+    with pytest.raises(
+        ExportError, match=r"tiny' cannot be written: '.*base/tiny' is not yours to write\. Nothing was"
+    ):
+        export(trained_run, base=base)
+    read_only.add(base)
+    with pytest.raises(ExportError, match=r"models\.config' cannot be written: '.*base' is not yours to write\.$"):
+        export(trained_run, base=base)
+    (base / "models.config").write_text("{", encoding="utf-8")
+    with pytest.raises(ExportError, match=r"models\.config' cannot be read"):
+        export(trained_run, base=base)
 
 
 def test_data_that_is_gone_is_said(trained_run: Run, base: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs into versions of a served model: written, checked as a server would, and published at once."""
 
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from textclf.gate.verify import verify
 from textclf.runs.directory import Run
 from textclf.savedmodel.write import write_version
 from textclf.serving.release import check_floors, compare_with_live, live_version
+from textclf.store import models_config
 from textclf.store.lifecycle import publish_version
 from textclf.writing import UNFINISHED, missing_folders, remove_empty, sync_folder
 
@@ -78,6 +80,7 @@ def export(
         raise ExportError(f"name: {error}.") from None
     tell = _to_standard_error if progress else logger.info
     check_floors(run, floors or {})
+    _check_writable(base, name, served_from)
     release = _Release(run, base, name, allow_worse, tell)
     model_path = Path(base) / name
     made = missing_folders(model_path)
@@ -105,6 +108,15 @@ def export(
         if isinstance(error, OSError | tf.errors.OpError):
             raise ExportError(f"'{model_path}' cannot be written: {refusal(error)}. Nothing was published.") from None
         raise
+
+
+def _check_writable(base: str | Path, name: str, served_from: str | None) -> None:
+    """Refuse at once what would be refused after a minute of comparing, writing and asking."""
+    models_config.check(base, name, served_from)
+    path = Path(base) / name
+    folder = next(folder for folder in (path, *path.parents) if folder.exists())
+    if folder.is_dir() and not os.access(folder, os.W_OK):
+        raise ExportError(f"'{path}' cannot be written: '{folder}' is not yours to write. Nothing was published.")
 
 
 def _to_standard_error(line: str) -> None:

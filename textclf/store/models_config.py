@@ -10,6 +10,7 @@ the file, and a label takes effect as soon as its version is up. Whoever wants f
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import takewhile
@@ -58,10 +59,29 @@ def refresh(base: str | Path, name: str, served_from: str | None = None) -> list
     """
     live, entry = versions(Path(base) / name), _find(_read(Path(base)), name)
     labels = dict(entry.version_labels) if entry is not None else {}
-    asked = [*labels.values(), *(entry.model_version_policy.specific.versions if entry is not None else ())]
-    if entry is None or served_from is not None or not set(asked) <= set(live):  # or else who may not write it goes on
+    if served_from is not None or _is_due(entry, live):  # or else who may not write it goes on
         write_labels(base, name, labels, live, served_from)
     return sorted(label for label, version in labels.items() if version not in live)
+
+
+def check(base: str | Path, name: str, served_from: str | None = None) -> None:
+    """Refuse now what `refresh` will refuse, for who has minutes of work before it.
+
+    Raises:
+        ExportError: The file cannot be read or, if it has to change, written.
+    """
+    base = Path(base)
+    _check_place(served_from)
+    is_due = served_from is not None or _is_due(_find(_read(base), name), versions(base / name))
+    if is_due and base.exists() and not os.access(base, os.W_OK):
+        raise ExportError(f"'{base / MODELS_CONFIG}' cannot be written: '{base}' is not yours to write.")
+
+
+def _is_due(entry: "ModelConfig | None", live: Sequence[int]) -> bool:
+    """Return whether an entry lacks, or asks for a version that is not live."""
+    if entry is None:
+        return True
+    return not {*entry.version_labels.values(), *entry.model_version_policy.specific.versions} <= {*live}
 
 
 def write_labels(
@@ -126,8 +146,7 @@ def _change_entry(
 ) -> None:
     """Change a model's entry, made if there is none, and write the file if that makes a difference."""
     base = Path(base)
-    if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
-        raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
+    _check_place(served_from)
     here, moved, warned = str(base.resolve()), [], False
     with _writing(base) as config:
         entry = _find(config, name)
@@ -153,6 +172,11 @@ def _change_entry(
             name,
             entry.base_path,
         )
+
+
+def _check_place(served_from: str | None) -> None:
+    if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
+        raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
 
 
 def _move(config: "ModelServerConfig", former: "set[str | None]", served_from: str) -> list[str]:
@@ -238,7 +262,9 @@ def _parse(text: str, what: str) -> "ModelServerConfig":
     try:
         config = text_format.Parse(text, ModelServerConfig())
     except text_format.ParseError as error:
-        raise ExportError(f"{what} cannot be read: {error}. {expected}. Mend it, or move it away.") from None
+        raise ExportError(
+            f"{what} cannot be read: {str(error).rstrip('.')}. {expected}. Mend it, or move it away."
+        ) from None
     if config.WhichOneof("config") == "custom_model_config":
         raise ExportError(f"{what} holds a custom_model_config. {expected} with a model_config_list.")
     names = [entry.name for entry in config.model_config_list.config]
