@@ -125,6 +125,11 @@ def test_signature_is_as_shown(exported: Path) -> None:
     assert printed.strip() == shown[1].replace("(-1, 5)", "(-1, 3)").strip()
 
 
+def test_keys_as_the_pages_name_them_are_not_tracked() -> None:
+    named = set(re.findall(r"[\w-]+(\.key)\b", page("docs/security.md")))
+    assert {f"*{ending}" for ending in named} <= set(page(".gitignore").splitlines())
+
+
 def test_the_files_of_a_version_are_named(exported: Path) -> None:
     files = [*exported.iterdir(), *(exported / "assets.extra").iterdir()]
     there = {path.name + "/" * path.is_dir() for path in files}
