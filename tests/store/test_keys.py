@@ -98,9 +98,13 @@ def test_keys_that_are_mixed_up(tmp_path: Path) -> None:
         read_public_key(tmp_path / "a.key")
     with pytest.raises(ExportError, match=r"holds no public Ed25519 key\. `textclf keys new FILE` writes one"):
         read_public_key(tmp_path / "b.key")
-    for name in ("a.key.pub", "b.key"):
-        with pytest.raises(ExportError, match="holds no private Ed25519 key"):
-            read_signing_key(tmp_path / name)
+    with pytest.raises(ExportError, match="holds no private Ed25519 key"):
+        read_signing_key(tmp_path / "b.key")
+    for bits in (0o600, 0o644):
+        (tmp_path / "a.key.pub").chmod(bits)
+        with pytest.raises(ExportError, match=r"is a public key, and a private one signs\. The .* in '.*/a\.key'\.$"):
+            read_signing_key(tmp_path / "a.key.pub")
+    (tmp_path / "a.key.pub").chmod(0o600)
     for name in ("a.key", "a.key.pub"):
         with pytest.raises(ExportError, match="holds no encryption key: expected 32 bytes in base64"):
             read_encryption_key(tmp_path / name)

@@ -39,6 +39,7 @@ SECRET = Guard(0o077, "read", ("chmod", "600"))
 OURS = Guard(0o022, "written", ("chmod", "go-w"))
 """What holds a key that opens or signs; and what says whom to trust, which is no secret."""
 
+_ANYBODYS = Guard(0, "", ())
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _MOST = 1 << 16
 """Bytes of a file that is read as a key; who names a model's weights by mistake gets a message at once."""
@@ -103,6 +104,9 @@ def read_signing_key(path: str | Path, ask: Callable[[], str] | None = None) -> 
         ExportError: There is no such key, others than its owner may read the file, or the passphrase is wrong.
     """
     path = Path(path)
+    if b"BEGIN PUBLIC KEY" in _read(path, _ANYBODYS):
+        there = f" The private one is in '{path.with_suffix('')}'." if path.suffix == PUBLIC else ""
+        raise ExportError(f"'{path}' is a public key, and a private one signs.{there}")
     content = _read(path, SECRET)
     if content.startswith(_ENCRYPTED) and ask is None:
         raise ExportError(f"'{path}' is protected by a passphrase, and none was given.")
