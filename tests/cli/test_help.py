@@ -56,7 +56,11 @@ LINES = {
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
     "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],
-    "versions": ["A live version is one that a server sees", "the exit code is 1 if a line was changed or removed"],
+    "versions": [
+        "labels, scores on test, date, data, size and state",
+        "A live version is one that a server sees",
+        "the exit code is 1 if a line was changed or removed",
+    ],
     "label": ["label [OPTIONS] NAME LABEL [VERSION]", "/v1/models/NAME/labels/LABEL", "such as /models in a container"],
     "rollback": ["the version before, as the log has it", "A second call goes back one more"],
     "retire": ["so that a server unloads it. Nothing is deleted."],

@@ -131,7 +131,7 @@ def test_a_label_and_a_version_or_its_removal(textclf: Command, model: Path) -> 
     assert model.is_dir()
     for arguments in (["m", "stable"], ["m", "stable", "1", "--remove"]):
         assert "Expected either a VERSION or --remove." in textclf("label", *arguments, exit_code=2).stderr
-    assert "'stable' is not a valid integer" in textclf("label", "m", "1", "stable", exit_code=2).stderr
+    assert "'stable' is not a valid version number." in textclf("label", "m", "1", "stable", exit_code=2).stderr
     assert textclf("retire", "m", "1", "--base", "saved_models/").stdout.endswith("restore m 1 --base saved_models/\n")
     assert "Did you mean" not in textclf("versions", "zzz", exit_code=1).stderr
 

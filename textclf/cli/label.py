@@ -2,7 +2,7 @@
 
 import click
 
-from textclf.cli.options import base_option, served_from_option, store_command, way_back
+from textclf.cli.options import base_option, optional_version_argument, served_from_option, store_command, way_back
 from textclf.store.labels import newest_beside_stable, remove_label, set_label
 from textclf.store.versions import find_model, versions
 
@@ -10,7 +10,7 @@ from textclf.store.versions import find_model, versions
 @click.command(name="label")
 @click.argument("name")
 @click.argument("label")
-@click.argument("version", type=click.IntRange(min=0), required=False)
+@optional_version_argument
 @base_option
 @click.option("--remove", is_flag=True, help="Take the label away; no VERSION is given then.")
 @served_from_option

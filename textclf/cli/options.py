@@ -14,6 +14,14 @@ set_option = click.option(
     help="Override a field of the config, e.g. training.epochs=5 or model=linear; can be repeated.",
 )
 
+
+class _Version(click.IntRange):
+    name = "version number"
+
+
+version_argument = click.argument("version", type=_Version(min=0))
+optional_version_argument = click.argument("version", type=_Version(min=0), required=False)
+
 BASE = "saved_models"
 
 base_option = click.option(

@@ -2,14 +2,14 @@
 
 import click
 
-from textclf.cli.options import base_option, way_back
+from textclf.cli.options import base_option, version_argument, way_back
 from textclf.errors import listing
 from textclf.store.lifecycle import retire
 
 
 @click.command(name="retire")
 @click.argument("name")
-@click.argument("version", type=click.IntRange(min=0))
+@version_argument
 @base_option
 @click.option("--force", is_flag=True, help="Retire it with the labels that point at it, or as the last live one.")
 def command(name: str, version: int, base: str, force: bool) -> None:

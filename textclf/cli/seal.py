@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from textclf.cli.options import base_option, encryption_key_option
+from textclf.cli.options import base_option, encryption_key_option, version_argument
 from textclf.cli.stopping import cleans_up
 
 
 @click.command(name="seal")
 @click.argument("name")
-@click.argument("version", type=click.IntRange(min=0))
+@version_argument
 @encryption_key_option
 @click.option("--remove", is_flag=True, help="Remove the folder, after the sealed file was read back and compared.")
 @base_option

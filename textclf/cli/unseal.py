@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from textclf.cli.options import base_option, encryption_key_option
+from textclf.cli.options import base_option, encryption_key_option, version_argument
 from textclf.cli.stopping import cleans_up
 
 
 @click.command(name="unseal")
 @click.argument("name")
-@click.argument("version", type=click.IntRange(min=0))
+@version_argument
 @encryption_key_option
 @click.option("--to", type=click.Path(), help="Folder in which the folder VERSION appears; BASE/NAME if not given.")
 @base_option

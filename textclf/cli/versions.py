@@ -18,7 +18,7 @@ from textclf.store.versions import find_model, leftovers
 @click.option("--log", "show_log", is_flag=True, help="Show who did what and when instead, and check the log's chain.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table, or the log as JSON lines.")
 def command(name: str, base: str, show_log: bool, as_json: bool) -> None:
-    """List the versions of the model NAME: labels, scores on test, age, data, size and state.
+    """List the versions of the model NAME: labels, scores on test, date, data, size and state.
 
     A live version is one that a server sees, a retired one is kept out of its sight, and a sealed one is encrypted.
     Nothing is changed. With --log, the exit code is 1 if a line was changed or removed.
