@@ -395,3 +395,12 @@ def test_a_pipe_is_not_waited_for(version: Path) -> None:
     (version / "assets.extra/manifest.json").unlink()
     with pytest.raises(ExportError, match="pipe' is no file"):
         seal(version, KEY)
+
+
+def test_a_version_without_a_manifest_is_sealed_with_a_warning(version: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seal(version, KEY)
+    assert not caplog.messages
+    (version / "assets.extra/manifest.json").unlink()
+    (version.parent / "3.sealed").unlink()
+    seal(version, KEY, remove=True)
+    assert caplog.messages == [f"'{version}' has no manifest: it is sealed as it is, whether or not it is whole."]

@@ -1,5 +1,6 @@
 """Versions at rest: a version's folder as one encrypted file, and back."""
 
+import logging
 import os
 import shutil
 import tarfile
@@ -15,6 +16,8 @@ from textclf.store.cipher import Decrypter, Encrypter
 from textclf.store.contents import File, entries, folder_files
 from textclf.store.versions import REMOVED, SEALED, versions
 from textclf.writing import UNFINISHED, missing_folders, remove_empty, replacing, sync_folder
+
+logger = logging.getLogger(__name__)
 
 _BLOCK = 1 << 20
 
@@ -39,6 +42,8 @@ def seal(directory: str | Path, key: bytes, *, remove: bool = False) -> Path:
     if remove:
         _remove_leftovers(directory.parent)  # of a call that was interrupted
     _check(directory)
+    if not (directory / MANIFEST_FILE).exists():
+        logger.warning("'%s' has no manifest: it is sealed as it is, whether or not it is whole.", directory)
     if not sealed.exists():
         try:
             with replacing(sealed) as unfinished, unfinished.open("wb") as file:
