@@ -1,12 +1,18 @@
 """What the pages say is so: links, targets, tables, outputs and the generated page."""
 
+import base64
+import contextlib
+import io
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from textclf.config import DataConfig
@@ -123,6 +129,41 @@ def test_signature_is_as_shown(exported: Path) -> None:
     tool += ["--tag_set", "serve", "--signature_def", "serving_default"]
     printed = subprocess.run(tool, capture_output=True, check=True, text=True).stdout
     assert printed.strip() == shown[1].replace("(-1, 5)", "(-1, 3)").strip()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_golden_requests_are_asked_as_shown(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: bool
+) -> None:
+    """By a server's contract: columns in, columns out, bytes as `{"b64": …}`, a single output without its name."""
+    import tensorflow as tf
+
+    shutil.copytree(exported, tmp_path / "saved_models/messages/1")
+    monkeypatch.chdir(tmp_path)
+    loaded = tf.saved_model.load(str(exported))
+
+    def answer(url: str, body: bytes) -> io.BytesIO:
+        assert url.endswith("/v1/models/messages/versions/1:predict")
+        asked = json.loads(body)
+        columns = {
+            name: [base64.b64decode(its["b64"]) if isinstance(its, dict) else its for its in values]
+            for name, values in asked["inputs"].items()
+        }
+        tensors = {name: tf.constant(values, tf.string) for name, values in columns.items()}
+        outputs = {
+            name: np.char.decode(tensor.numpy().astype(bytes), "utf-8").tolist()
+            if tensor.dtype == tf.string
+            else (tensor.numpy() + (0 if right else 0.01)).tolist()
+            for name, tensor in loaded.signatures[asked["signature_name"]](**tensors).items()
+        }
+        columns = outputs if len(outputs) > 1 else outputs.popitem()[1]
+        return io.BytesIO(json.dumps({"outputs": columns}).encode())
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    block = re.search(r"^```py\n(.*?)^```$", page("docs/export.md"), re.MULTILINE | re.DOTALL)
+    assert block is not None
+    with contextlib.nullcontext() if right else pytest.raises(AssertionError, match="Not equal to tolerance"):
+        exec(compile(block[1], "docs/export.md", "exec"), {})
 
 
 def test_keys_as_the_pages_name_them_are_not_tracked() -> None:
