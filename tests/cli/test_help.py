@@ -36,7 +36,7 @@ OPTIONS = {
     "retire": ["--base", "--force"],
     "restore": ["--base"],
     "backup": ["--base"],
-    "restore-from": ["--base"],
+    "restore-from": ["--base", "--served-from PATH"],
     "keys": [],
     "sign": ["--key", "--base"],
     "seal": ["--key", "--remove", "--base"],

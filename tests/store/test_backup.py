@@ -232,3 +232,13 @@ def test_a_version_that_was_signed_since_is_the_same(model: Path, base: Path, tm
     shutil.rmtree(model / "3")
     assert restore_from(tmp_path / "backup", base).new == [3]
     assert (model / "1/assets.extra/manifest.sig").is_file()
+
+
+def test_it_comes_back_where_the_server_sees_it(model: Path, base: Path, tmp_path: Path) -> None:
+    backup(base, model.name, tmp_path / "copy")
+    with pytest.raises(ExportError, match="as an absolute path, got 'models'"):
+        restore_from(tmp_path / "copy", tmp_path / "elsewhere", "models")
+    assert not (tmp_path / "elsewhere").exists()
+    restore_from(tmp_path / "copy", tmp_path / "elsewhere", "/models")
+    assert 'base_path: "/models/m"' in (tmp_path / "elsewhere" / MODELS_CONFIG).read_text(encoding="utf-8")
+    assert read_labels(tmp_path / "elsewhere", "m") == read_labels(base, "m")

@@ -90,17 +90,19 @@ def backup(base: str | Path, name: str, target: str | Path) -> BackedUp:
     return BackedUp(there, sorted(unverified), sum(facts["bytes"] for facts in files.values()))
 
 
-def restore_from(source: str | Path, base: str | Path) -> Returned:
+def restore_from(source: str | Path, base: str | Path, served_from: str | None = None) -> Returned:
     """Bring back what a backup holds and the base path lacks; nothing that stands there is touched.
 
     Args:
         source: Folder of the backup.
         base: Folder of the served models.
+        served_from: Where the server sees `base`, if it is not where we do; see `models_config.refresh`.
 
     Raises:
         ExportError: It is no backup, a file of it was changed, a version stands there with other files, or something
             cannot be read or written; then no version came back.
     """
+    models_config.check_place(served_from)
     source, base = Path(source), Path(base)
     content = _read(source)
     name = content["name"]
@@ -112,7 +114,7 @@ def restore_from(source: str | Path, base: str | Path) -> Returned:
             models_config.read_labels(base, name)  # what cannot be read stops it in time
             returned = _restore_versions(source / _FILES, content["files"], model_path)
             entry = (source / _FILES / models_config.MODELS_CONFIG).read_text(encoding="utf-8")
-            labels = models_config.merge_entry(base, name, entry, content["base"])
+            labels = models_config.merge_entry(base, name, entry, content["base"], served_from)
             log.append(model_path, "restored from", source=str(source.resolve()), versions=returned.new)
             return returned._replace(labels=labels)
     except OSError as error:

@@ -71,7 +71,7 @@ def check(base: str | Path, name: str, served_from: str | None = None) -> None:
         ExportError: The file cannot be read or, if it has to change, written.
     """
     base = Path(base)
-    _check_place(served_from)
+    check_place(served_from)
     is_due = served_from is not None or _is_due(_find(_read(base), name), versions(base / name))
     if is_due and base.exists() and not os.access(base, os.W_OK):
         raise ExportError(f"'{base / MODELS_CONFIG}' cannot be written: '{base}' is not yours to write.")
@@ -113,7 +113,9 @@ def entry_text(base: str | Path, name: str) -> str:
     return _to_text(alone)
 
 
-def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dict[str, int]:
+def merge_entry(
+    base: str | Path, name: str, text: str, former_base: str, served_from: str | None = None
+) -> dict[str, int]:
     """Give a model what it lacks of an entry that `entry_text` gave; whoever calls holds the model's lock.
 
     Args:
@@ -121,6 +123,7 @@ def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dic
         name: As for `refresh`.
         text: The entry, alone in a models.config.
         former_base: Where the models stood then; an entry that names a folder there goes along to `base`.
+        served_from: As for `refresh`.
 
     Returns:
         The labels that the model has got: those that it lacked, and whose versions are live.
@@ -132,12 +135,13 @@ def merge_entry(base: str | Path, name: str, text: str, former_base: str) -> dic
 
     def change(entry: "ModelConfig", is_new: bool) -> None:
         if is_new and stored is not None:
-            base_path = entry.base_path if stored.base_path == _below(former_base, name) else stored.base_path
+            follows = served_from is not None or stored.base_path == _below(former_base, name)
+            base_path = entry.base_path if follows else stored.base_path
             entry.CopyFrom(stored)
             entry.base_path = base_path
         _set_labels(entry, there | lacking, live)
 
-    _change_entry(base, name, change)
+    _change_entry(base, name, change, served_from)
     return lacking
 
 
@@ -146,7 +150,7 @@ def _change_entry(
 ) -> None:
     """Change a model's entry, made if there is none, and write the file if that makes a difference."""
     base = Path(base)
-    _check_place(served_from)
+    check_place(served_from)
     here, moved, warned = str(base.resolve()), [], False
     with _writing(base) as config:
         entry = _find(config, name)
@@ -174,7 +178,8 @@ def _change_entry(
         )
 
 
-def _check_place(served_from: str | None) -> None:
+def check_place(served_from: str | None) -> None:
+    """Refuse what cannot be where a server sees the models; None is nothing said."""
     if served_from is not None and not served_from.startswith("/") and "://" not in served_from:
         raise ExportError(f"Expected where the server sees the models as an absolute path, got '{served_from}'.")
 
