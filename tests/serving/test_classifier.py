@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from textclf.errors import ConfigError, ExportError
 from textclf.runs.directory import Run
+from textclf.savedmodel.files import MANIFEST_FILE
 from textclf.savedmodel.manifest import write_manifest
 from textclf.serving.classifier import Classifier, load
 from textclf.store.versions import versions
@@ -143,6 +144,20 @@ def test_one_altered_byte_is_not_answered_from(exported: Path, tmp_path: Path, f
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ExportError, match=r"1' is damaged: .*\. Export the run again with `textclf export`"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("manifest", [True, False])
+def test_damaged_variables_are_named_without_tensorflows_inside(exported: Path, tmp_path: Path, manifest: bool) -> None:
+    path = shutil.copytree(exported, tmp_path / "1") / "variables/variables.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    said = r"'variables/variables\.data-00000-of-00001' was altered: its SHA-256 is .{8}…, the manifest says .{8}…"
+    if not manifest:
+        (tmp_path / "1" / MANIFEST_FILE).unlink()
+        said = r"[^{]*[Cc]hecksum does not match[^\[]*"
+    with pytest.raises(ExportError, match=rf"1' is damaged: {said}\. Export the run again with `textclf export`\.$"):
         load(tmp_path)
 
 

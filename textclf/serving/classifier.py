@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from textclf.config.files import parse_values
 from textclf.errors import ExportError
 from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
 from textclf.savedmodel.files import EXTRA, GRAPH_FILE, MANIFEST_FILE
-from textclf.savedmodel.manifest import alterations, entry_of
+from textclf.savedmodel.manifest import alterations, check_manifest, entry_of
 from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT, TEXT_PAIR
 from textclf.serving.opening import find_version, opened
 from textclf.store.versions import SEALED, version_number
@@ -26,6 +27,8 @@ from textclf.text.inputs import as_bytes, as_rows
 
 _TEXTS = (LABELS_FILE, CONFIG_FILE, SCORES_FILE)
 """What is read of the files beside the graph."""
+_INSIDE = r"\{\{.*?\}\} | \[Op:\w+\]"
+"""What TensorFlow's messages say of its own inside."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def load(
             labels = json.loads(extra[LABELS_FILE])
             signature = loaded.signatures[ALL_SCORES]
         except Exception as error:  # protobuf's, the checkpoint reader's, json's: damage has them all
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            reason = _reason(version_path, error)
             message = f"'{version_path}' is damaged: {reason}. Export the run again with `textclf export`."
             raise ExportError(message) from error
     # The signature lives as long as the object it came from.
@@ -201,6 +204,13 @@ def _check_small(folder: str, what: str) -> None:
         problems = alterations(file.read(), found)
     if problems:
         raise ExportError(f"'{what}' is damaged: {problems[0]} Export the run again with `textclf export`.")
+
+
+def _reason(version_path: Path, error: Exception) -> str:
+    """Return what is wrong with a version that cannot be loaded: by its manifest, or else in TensorFlow's words."""
+    problems = check_manifest(version_path) if (version_path / MANIFEST_FILE).exists() else []
+    said = str(error).strip().partition("\n")[0] or type(error).__name__
+    return problems[0].removesuffix(".") if problems else re.sub(_INSIDE, "", said).rstrip(".")
 
 
 def _read_extra(folder: str) -> dict[str, str]:
