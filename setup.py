@@ -26,6 +26,7 @@ setup(
     install_requires=[
         "click>=8.1",
         "filelock>=4",
+        "httpx2>=2",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
@@ -44,6 +45,7 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=17"],
         "secure": ["cryptography>=42"],
+        "serve": ["aiohttp>=3.12,<4", "grpcio>=1.70", "prometheus-client>=0.21"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
         "tune": ["optuna>=4,<6"],
