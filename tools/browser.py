@@ -1,4 +1,4 @@
-"""A headless Chromium that a test drives by the DevTools protocol."""
+"""A headless Chromium, driven by the DevTools protocol; for the demo and for tests of what people look at."""
 
 import asyncio
 import base64
