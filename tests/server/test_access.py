@@ -76,7 +76,7 @@ def test_a_key_that_stands_twice_is_refused(path: Path) -> None:
     entry = "sha256: '" + "0" * 64 + "', models: []"
     path.write_text(f"keys: [{{name: a, {entry}}}, {{name: b, {entry}}}]", encoding="utf-8")
     path.chmod(0o600)
-    with pytest.raises(ConfigError, match="holds the sha256 '0000.* more than once"):
+    with pytest.raises(ConfigError, match=r"holds the sha256 '0000.* more than once"):
         Access.read(path)
 
 

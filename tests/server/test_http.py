@@ -186,13 +186,9 @@ async def test_a_body_that_is_too_large_is_refused_however_it_comes() -> None:
         assert (await server.ask("POST", body=bytes(100))).status == 200
         answer = await server.ask("POST", body=bytes(101))
         assert (answer.status, answer.headers["connection"]) == (413, "close")
-        chunked = (
-            b"POST /v1/x HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-            + b"40\r\n"
-            + bytes(64)
-            + b"\r\n"
-        )
-        answer = parsed(await server.send(chunked + b"40\r\n" + bytes(64) + b"\r\n0\r\n\r\n"))
+        head = b"POST /v1/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunk = b"40\r\n" + bytes(64) + b"\r\n"
+        answer = parsed(await server.send(head + chunk + chunk + b"0\r\n\r\n"))
         assert answer.status == 413
         assert server.codes == [Code.OK, Code.INVALID_ARGUMENT, Code.INVALID_ARGUMENT]
 

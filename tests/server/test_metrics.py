@@ -20,7 +20,7 @@ def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
 def test_names_and_labels_are_those_of_tensorflow_serving() -> None:
     metrics = Metrics()
     call = Call("REST", "predict", "messages")
-    metrics.ran(call, texts=3, seconds=0.001)
+    metrics.ran("messages", "predict", texts=3, seconds=0.001)
     metrics.answered(call, Code.OK)
     metrics.answered(call, Code.INVALID_ARGUMENT)
     page = metrics.page().decode()

@@ -119,9 +119,7 @@ def add_key(path: str | Path, name: str, models: Iterable[str], may_reload: bool
         with locked(path.parent / f".{path.name}"):
             there = _read(path).keys if path.exists() else []
             if name in {other.name for other in there}:
-                raise ConfigError(
-                    f"'{path}' has a key '{name}' already. Choose another name, or remove that one first."
-                )
+                raise ConfigError(f"'{path}' has a key '{name}' already. Choose another name, or remove it first.")
             file = _AccessFile(keys=[*there, new])
             with replacing(path) as unfinished:
                 unfinished.chmod(0o600)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CODES = {code.http_status: code for code in sorted(Code, reverse=True) if code.http_status != 500}
 """The canonical code of a status; of 400 and 409, which have several, the first."""
+_HANDSHAKE_SECONDS = 10.0
 _RETRY = {"Retry-After": "1"}
 _log = logging.getLogger(__name__)
 
@@ -63,9 +64,9 @@ class HttpServer:
     async def start(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept connections on a bound socket."""
         self._connections = _Connections(self._handle, self._limits)
-        more = {"ssl": tls, "ssl_handshake_timeout": 10.0} if tls else {}
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._connections, sock=listening, **more)  # type: ignore[arg-type]
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._connections, sock=listening, ssl=tls, ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls else None
+        )
 
     async def stop(self, grace: float) -> None:
         """Accept nothing more, and end when what runs has been answered, or after `grace` seconds."""

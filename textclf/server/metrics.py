@@ -64,11 +64,11 @@ class Metrics:
         if code is Code.OK:
             self._latency.labels(call.model, call.api, call.entrypoint).observe(call.seconds * 1e6)
 
-    def ran(self, call: Call, texts: int, seconds: float) -> None:
-        """Count a run of the model for a request."""
-        self._runtime.labels(call.model, call.api.capitalize(), "TF1").observe(seconds * 1e6)
-        self._texts.labels(call.model).inc(texts)
-        self._sizes.labels(call.model).observe(texts)
+    def ran(self, model: str, api: str, texts: int, seconds: float) -> None:
+        """Count a run of a model for a request."""
+        self._runtime.labels(model, api[:1].upper() + api[1:], "TF1").observe(seconds * 1e6)
+        self._texts.labels(model).inc(texts)
+        self._sizes.labels(model).observe(texts)
 
     def page(self) -> bytes:
         """Return what is read at `PATH`, in Prometheus' text format."""
