@@ -1,1 +1,1 @@
-"""The local server: versions that are loaded, asked over REST and gRPC as TensorFlow Serving is asked."""
+"""The local server: what is spoken with clients, over REST, gRPC and a page to try it."""
