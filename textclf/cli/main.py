@@ -17,11 +17,8 @@ COMMANDS = {
     "predict": "Classify texts from arguments, a file or standard input.",
     "export": "Export a run as the next version of a served model.",
     "verify": "Load an export as a server does, ask it, and say what is wrong.",
-<<<<<<< HEAD
     "serve": "Answer over REST and gRPC, as TensorFlow Serving or with it.",
-=======
     "load-test": "Ask a running server at a rate of your own, and say how long it took.",
->>>>>>> serve
     "versions": "List a served model's versions, or who did what with them.",
     "label": "Let a label such as stable point at a version.",
     "rollback": "Let the label stable point at the version before.",
