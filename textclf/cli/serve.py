@@ -12,6 +12,7 @@ from textclf.server import real
 from textclf.startup import import_tensorflow
 
 _LOCAL_ONLY = {"access": "--access", "tls_cert": "--tls-cert", "tls_key": "--tls-key", "audit": "--audit"}
+_PORT = click.IntRange(0, 65535)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -21,8 +22,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option("--local", is_flag=True, help="Run textclf's own server, though TensorFlow Serving is installed.")
 @click.option("--docker", is_flag=True, help=f"Run TensorFlow Serving's official image, {real.IMAGE}.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
-@click.option("--rest-port", default=8501, show_default=True, type=click.IntRange(0, 65535))
-@click.option("--grpc-port", default=8500, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--rest-port", default=8501, show_default=True, type=_PORT, help="Port of REST.")
+@click.option("--grpc-port", default=8500, show_default=True, type=_PORT, help="Port of gRPC.")
 @click.option("--no-batching", is_flag=True, help="Run each request by itself.")
 @click.option("--access", type=click.Path(dir_okay=False), help="File of API keys; `textclf keys api` makes them.")
 @click.option("--tls-cert", type=click.Path(dir_okay=False), help="Certificate for both ports, in PEM.")

@@ -11,19 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from textclf.engine.batching import Batching
 from textclf.engine.errors import RequestError
 from textclf.engine.models import State, VersionStatus
 from textclf.engine.runner import Direct
 from textclf.errors import ExportError, RunError, refusal
-from textclf.server import metrics
+from textclf.server import metrics, page
 from textclf.server.access import Access
 from textclf.server.audit import AuditLog
-from textclf.server.calls import Call, Caller, answering
+from textclf.server.calls import Call, Caller, answering, current_call
 from textclf.server.grpc_calls import CallInterceptor
-from textclf.server.grpc_services import ModelService, PredictionService
+from textclf.server.grpc_services import add_services
 from textclf.server.guarded import CountingRunner, GuardedModels
 from textclf.server.http import HttpServer
 from textclf.server.limits import Limits
@@ -108,14 +106,14 @@ class LocalServer:
             RunError: A port is taken, or the address is not ours.
         """
         listening = _bound(self._options.host, self._options.rest_port)
-        self._runner = Batching() if self._options.batching else Direct()
+        self._runner = Direct()
         runner = CountingRunner(self._runner, self._metrics)
         try:
             self._grpc = self._grpc_server(runner)
             await self._look(is_first=True)
             rest = Rest(self._models, runner)
-            listings = {metrics.PATH: self._metrics_page}
-            self._http = HttpServer(rest, self._records, self._access, listings=listings, limits=self._options.limits)
+            listings = {metrics.PATH: self._metrics_page, page.MODELS_PATH: self._models_list}
+            self._http = HttpServer(rest, self._records, self._access, _page, listings, self._options.limits)
             await self._grpc.start()
             await self._http.start(listening, self._options.tls.context if self._options.tls else None)
         except BaseException:
@@ -153,10 +151,7 @@ class LocalServer:
                 ("grpc.max_concurrent_streams", limits.requests),
             ],
         )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionService(self._models, runner), server
-        )
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self._models), server)
+        add_services(server, self._models, runner)
         address = f"{_in_url(self._options.host)}:{self._options.grpc_port}"
         try:
             if tls is None:
@@ -211,6 +206,11 @@ class LocalServer:
     def _metrics_page(self) -> Reply:
         return Reply(200, metrics.CONTENT_TYPE, self._metrics.page())
 
+    def _models_list(self) -> Reply:
+        sees = current_call().caller.sees
+        names = [name for name in self._models.names() if sees(name)]
+        return Reply(200, "application/json", page.models_json(self._models, names), {"Cache-Control": "no-store"})
+
     def _free(self) -> None:
         self._runner.close()
         self._models.close()
@@ -260,6 +260,12 @@ async def serve(options: Options, say: Callable[[str], None]) -> None:
     say("Ending: what runs is answered, and nothing more is accepted. A second signal ends it at once.")
     if not await server.stop():
         _end_now(say, f"What ran was not answered within {options.grace_seconds:g} seconds, and is given up.", 1)
+
+
+def _page(target: str) -> Reply | None:
+    """Return a file of the page to try the models; None if the target is none."""
+    found = page.page_file(target.partition("?")[0])
+    return None if found is None else Reply(200, *found, page.HEADERS)
 
 
 def _end_now(say: Callable[[str], None], why: str, exit_code: int) -> None:

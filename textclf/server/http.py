@@ -12,12 +12,14 @@ from aiohttp import web, web_protocol
 from aiohttp.http_exceptions import HttpProcessingError
 
 from textclf.engine.errors import Code, RequestError
+from textclf.engine.runner import within
 from textclf.server.access import Access
 from textclf.server.bodies import Bodies, BodyError
 from textclf.server.calls import Call, answering
 from textclf.server.limits import Limits
 from textclf.server.records import Records
 from textclf.server.rest import Reply, Rest
+from textclf.server.routes import VersionError, decoded_path, route_of
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
@@ -96,7 +98,7 @@ class HttpServer:
         target = request.raw_path
         if request.method == "GET" and (page := self._pages(target)) is not None:
             return page, True
-        call = Call("REST")
+        call = _call_of(request.method, target)
         with answering(call):
             try:
                 call.caller = self._access.caller(request.headers.get("Authorization"))
@@ -127,10 +129,8 @@ class HttpServer:
             self._running += 1
             self._records.metrics.in_flight.set(self._running)
             try:
-                async with asyncio.timeout(self._limits.answer_seconds):
-                    return await self._rest.answer(request.method, request.raw_path, request.headers, body)
-            except TimeoutError:
-                raise RequestError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded") from None
+                answer = self._rest.answer(request.method, request.raw_path, request.headers, body)
+                return await within(self._limits.answer_seconds, answer)
             finally:
                 self._running -= 1
                 self._records.metrics.in_flight.set(self._running)
@@ -179,6 +179,15 @@ class _Connections(web.Server):
             self._working.discard(handler)
             self._waiting.pop(handler, None)
             self._waiting[handler] = None
+
+
+def _call_of(method: str, target: str) -> Call:
+    """Return a call with what the path says of it, as far as it can be read."""
+    try:
+        route = route_of(method, decoded_path(target))
+    except (RequestError, VersionError):
+        return Call("REST")
+    return Call("REST", route.verb, route.model)
 
 
 def _error(status: int, message: str, code: Code | None = None) -> Reply:
