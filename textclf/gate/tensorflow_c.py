@@ -12,13 +12,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import ExportError
 
 _STRING = 7
-_DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 9: np.dtype(np.int64)}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
+    3: np.dtype(np.int32),
+    4: np.dtype(np.uint8),
+    5: np.dtype(np.int16),
+    6: np.dtype(np.int8),
+    8: np.dtype(np.complex64),
+    9: np.dtype(np.int64),
+    10: np.dtype(np.bool_),
+    14: np.dtype(ml_dtypes.bfloat16),
+    17: np.dtype(np.uint16),
+    18: np.dtype(np.complex128),
+    19: np.dtype(np.float16),
+    22: np.dtype(np.uint32),
+    23: np.dtype(np.uint64),
+}
 """`TF_DataType` of the tensors that are read and written here, but for strings."""
 _TSTRING_SIZE = 24
 
@@ -182,6 +199,9 @@ class Session:
                     options, None, str(path).encode(), tags, 1, self._graph, None, status.pointer
                 )
                 status.check()
+        except TensorFlowError:
+            tensorflow.TF_DeleteGraph(self._graph)
+            raise
         finally:
             tensorflow.TF_DeleteSessionOptions(options)
         self._outputs: dict[str, _Output] = {}
@@ -203,9 +223,11 @@ class Session:
         names = list(fetches)
         given = [self._output(name) for name in feeds]
         wanted = [self._output(name) for name in names]
-        tensors = [_new_tensor(self._tensorflow, value) for value in feeds.values()]
+        tensors: list[int] = []
         results = (c_void_p * len(names))()
         try:
+            for value in feeds.values():
+                tensors.append(_new_tensor(self._tensorflow, value))
             with _Status(self._tensorflow) as status:
                 self._tensorflow.TF_SessionRun(
                     self._session,
@@ -287,7 +309,9 @@ def _new_tensor(tensorflow: TensorFlow, value: NDArray[Any]) -> int:
             tensorflow.TF_StringInit(string)
             tensorflow.TF_StringCopy(string, item, len(item))
         return int(tensor)
-    (code,) = (code for code, dtype in _DTYPES.items() if dtype == value.dtype)
+    code = next((code for code, dtype in _DTYPES.items() if dtype == value.dtype), None)
+    if code is None:
+        raise TensorFlowError(12, f"A tensor of {value.dtype} cannot be written here")
     tensor = tensorflow.TF_AllocateTensor(code, shape, value.ndim, value.nbytes)
     data = np.ascontiguousarray(value)
     if data.nbytes:
