@@ -101,13 +101,22 @@ def test_what_is_no_tensor_is_refused(proto: TensorProto) -> None:
     assert caught.value.code is Code.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("dtype", [types_pb2.DT_FLOAT, types_pb2.DT_STRING])
-def test_what_is_only_claimed_is_not_allocated(dtype: int) -> None:
-    assert read_tensor(proto_of(dtype, [MAX_FILLED])).size == MAX_FILLED
+@pytest.mark.parametrize(
+    ("dtype", "values", "most"),
+    [
+        (types_pb2.DT_INT8, {"int_val": [1]}, MAX_FILLED + 1),
+        (types_pb2.DT_DOUBLE, {}, MAX_FILLED // 8),
+        (types_pb2.DT_STRING, {}, MAX_FILLED // 24),
+        (types_pb2.DT_STRING, {"string_val": [bytes(1000)]}, MAX_FILLED // 1024 + 1),
+    ],
+)
+def test_what_is_only_claimed_is_not_allocated(dtype: int, values: dict[str, Any], most: int) -> None:
+    """A long string that stands for all others counts as often as it would be copied."""
+    assert read_tensor(proto_of(dtype, [most], **values)).size == most
     tracemalloc.start()
     try:
         with pytest.raises(ValueError, match="must send them"):
-            read_tensor(proto_of(dtype, [MAX_FILLED + 1]))
+            read_tensor(proto_of(dtype, [most + 1], **values))
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
