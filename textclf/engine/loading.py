@@ -4,6 +4,7 @@ from pathlib import Path
 
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.servable import Servable
+from textclf.engine.warmup import warm_up
 from textclf.errors import TextclfError
 from textclf.serving.opening import opened
 
@@ -24,6 +25,12 @@ def load(name: str, version: int, path: Path) -> Servable:
     """
     try:
         with opened(path) as folder:
-            return Servable(name, version, path, folder)
+            servable = Servable(name, version, path, folder)
+            try:
+                warm_up(servable, folder)
+            except BaseException:
+                servable.close()
+                raise
+            return servable
     except TextclfError as error:
         raise RequestError(Code.FAILED_PRECONDITION, str(error)) from None

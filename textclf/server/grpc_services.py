@@ -5,7 +5,7 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -30,14 +30,11 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from textclf.engine import inference
 from textclf.engine.checks import DEFAULT_SIGNATURE, invalid
 from textclf.engine.errors import Code, RequestError
+from textclf.engine.models import Models
 from textclf.engine.results import Classifications, Regressions
-from textclf.engine.runner import within
+from textclf.engine.runner import Runner, within
+from textclf.engine.servable import Servable
 from textclf.engine.tensor_protos import TensorProtos, write_tensor
-
-if TYPE_CHECKING:
-    from textclf.engine.models import Models
-    from textclf.engine.runner import Runner
-    from textclf.engine.servable import Servable
 
 _LOG = logging.getLogger(__name__)
 _STATUSES: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
@@ -47,7 +44,7 @@ _MAX_DETAILS = 1024
 _Reply = TypeVar("_Reply")
 
 
-def add_services(server: grpc.aio.Server, models: "Models", runner: "Runner") -> None:
+def add_services(server: grpc.aio.Server, models: Models, runner: Runner) -> None:
     """Let a server answer `PredictionService` and `ModelService`.
 
     Args:
@@ -125,7 +122,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         runner: What runs it.
     """
 
-    def __init__(self, models: "Models", runner: "Runner") -> None:
+    def __init__(self, models: Models, runner: Runner) -> None:
         self._models, self._runner = models, runner
 
     @_answered
@@ -210,7 +207,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         models: What is served.
     """
 
-    def __init__(self, models: "Models") -> None:
+    def __init__(self, models: Models) -> None:
         self._models = models
 
     @_answered
@@ -253,7 +250,7 @@ def _named_spec(request: Any) -> ModelSpec:
     return request.model_spec
 
 
-def _lease(models: "Models", spec: ModelSpec) -> AbstractContextManager["Servable"]:
+def _lease(models: Models, spec: ModelSpec) -> AbstractContextManager[Servable]:
     """Lease the version that is asked for: a number, a label, or else the newest."""
     choice = spec.WhichOneof("version_choice")
     return models.lease(
@@ -263,7 +260,7 @@ def _lease(models: "Models", spec: ModelSpec) -> AbstractContextManager["Servabl
     )
 
 
-def _spec_of(servable: "Servable", signature_name: str) -> ModelSpec:
+def _spec_of(servable: Servable, signature_name: str) -> ModelSpec:
     """Return what answered."""
     spec = ModelSpec(name=servable.name, signature_name=signature_name or DEFAULT_SIGNATURE)
     spec.version.value = servable.version

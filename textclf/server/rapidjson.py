@@ -31,7 +31,8 @@ _ESCAPE = (
 )
 _GOOD_ESCAPES = re.compile(rf"(?:[^\\]++|{_ESCAPE})*+")
 _BAD_HEX = re.compile(rf"\\u(?!{_HEX}{{4}})|\\u[dD][89abAB]{_HEX}{{2}}\\u(?!{_HEX}{{4}})")
-_NOT_BRACKETS = re.compile(rf'{_STRING}|[^][{{}}"]++', re.DOTALL)
+_STRINGS = re.compile(_STRING, re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _BEGUN_LITERAL = re.compile(r"n(ul?)?|t(ru?)?|f(a(ls?)?)?|-?(N(aN?)?|I(n(f(i(n(it?)?)?)?)?)?)?")
 _NO_NAME, _NO_VALUE = "Missing a name for object member.", "Invalid value."
 _NUMBER_CHARACTERS = "0123456789.eE+-"
@@ -178,8 +179,8 @@ def _number_tail(text: str, place: int) -> tuple[str, int] | None:
 
 def _open_bracket(good: str) -> str:
     """Return the bracket that is open at the end of a good beginning of a document."""
-    brackets = np.frombuffer(_NOT_BRACKETS.sub("", good).encode("ascii"), np.uint8)
-    opens = np.isin(brackets, np.frombuffer(b"[{", np.uint8))
+    brackets = np.frombuffer(_STRINGS.sub("", good).encode("ascii", "replace").translate(None, _NOT_BRACKETS), np.uint8)
+    opens = (brackets == ord("[")) | (brackets == ord("{"))
     depth = np.where(opens, 1, -1).cumsum()
     return chr(brackets[np.flatnonzero(opens & (depth == depth[-1]))[-1]])
 
@@ -206,7 +207,8 @@ def _bad_character(text: str, place: int) -> tuple[str, int]:
 
 def _offset_of_number(text: str, number: str) -> int:
     """Return where a number stands first outside of strings."""
-    here = rf"(?<![0-9.eE+-]){re.escape(number)}"
+    # The beginning of a number of any length will do, and makes a pattern of bounded length.
+    here = rf"(?<![0-9.eE+-]){re.escape(number[:400])}"
     before = re.compile(rf'(?:{_STRING}|[^"0-9-]++|(?!{here})[0-9-])*+', re.DOTALL)
     return before.match(text).end()  # type: ignore[union-attr]
 
