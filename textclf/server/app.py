@@ -15,7 +15,7 @@ import grpc
 from textclf.engine.errors import RequestError
 from textclf.engine.models import State, VersionStatus
 from textclf.engine.runner import Direct
-from textclf.errors import ExportError, RunError, refusal
+from textclf.errors import ExportError, RunError, listing, refusal
 from textclf.server import metrics, page
 from textclf.server.access import Access
 from textclf.server.audit import AuditLog
@@ -105,11 +105,12 @@ class LocalServer:
         Raises:
             RunError: A port is taken, or the address is not ours.
         """
-        listening = _bound(self._options.host, self._options.rest_port)
+        listening = _bound(self._options.host, self._options.rest_port, "REST")
         self._runner = Direct()
         runner = CountingRunner(self._runner, self._metrics)
         try:
             self._grpc = self._grpc_server(runner)
+            self._say(f"Loading {listing(model.name for model in self._config.model_config_list.config)} ...")
             await self._look(is_first=True)
             rest = Rest(self._models, runner)
             listings = {metrics.PATH: self._metrics_page, page.MODELS_PATH: self._models_list}
@@ -153,13 +154,15 @@ class LocalServer:
         )
         add_services(server, self._models, runner)
         address = f"{_in_url(self._options.host)}:{self._options.grpc_port}"
+        with contextlib.closing(_bound(self._options.host, self._options.grpc_port, "gRPC")):
+            pass  # says better than gRPC why a port cannot be had
         try:
             if tls is None:
                 self.grpc_port = server.add_insecure_port(address)
             else:
                 self.grpc_port = server.add_secure_port(address, tls.grpc_credentials())
         except RuntimeError:
-            raise _taken(self._options.host, self._options.grpc_port, "grpc", "it is taken, or not ours") from None
+            raise _taken(self._options.host, self._options.grpc_port, "gRPC", "it was just taken") from None
         return server
 
     async def _look_on(self) -> None:
@@ -283,26 +286,26 @@ def _tell(say: Callable[[str], None], name: str, status: VersionStatus) -> None:
         say(f"{name}: version {status.version} is unloaded")
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, what: str) -> socket.socket:
     """Return a socket that holds a port and does not listen yet, so that clients are not kept waiting by the load."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise _taken(host, port, "rest", refusal(error)) from None
+        raise _taken(host, port, what, refusal(error)) from None
     try:
         if os.name != "nt":  # there it would take a port from another server
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
     except OSError as error:
         bound.close()
-        raise _taken(host, port, "rest", refusal(error)) from None
+        raise _taken(host, port, what, refusal(error)) from None
     return bound
 
 
-def _taken(host: str, port: int, which: str, why: str) -> RunError:
-    hint = f"Name another one: --{which}-port {port + 1}, or end what listens there."
-    return RunError(f"{'REST' if which == 'rest' else 'gRPC'} cannot listen on {host}:{port}: {why}. {hint}")
+def _taken(host: str, port: int, what: str, why: str) -> RunError:
+    hint = f"Name another port: --{what.lower()}-port {port + 10}, or another address."
+    return RunError(f"{what} cannot listen on {host}:{port}: {why}. {hint}")
 
 
 def _in_url(host: str) -> str:

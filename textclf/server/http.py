@@ -80,7 +80,7 @@ class HttpServer:
     async def _handle(self, request: "BaseRequest") -> web.StreamResponse:
         """Answer a request and send the answer, with a connection that is closed where its body was not read."""
         reply, is_read = await self._reply(request)
-        headers = {"Content-Type": reply.content_type, **reply.headers}
+        headers = {"Content-Type": reply.content_type, "Server": "textclf", **reply.headers}
         response = web.Response(status=reply.status, body=reply.body, headers=headers)
         if not is_read:
             response.force_close()
