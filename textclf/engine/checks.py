@@ -1,17 +1,15 @@
 """What a signature must be, and a request must bring, before it is run; as TensorFlow Serving words it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf import text_format
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from textclf.engine.errors import Code, RequestError
+from textclf.engine.servable import Servable
 from textclf.engine.tensor_protos import TensorProtos
-
-if TYPE_CHECKING:
-    from textclf.engine.servable import Servable
 
 DEFAULT_SIGNATURE = "serving_default"
 """The signature of a request that names none."""
@@ -62,7 +60,7 @@ def check_filter(signature: SignatureDef, output_filter: Sequence[str]) -> None:
         seen.add(alias)
 
 
-def find_signature(servable: "Servable", name: str, unknown: str) -> SignatureDef:
+def find_signature(servable: Servable, name: str, unknown: str) -> SignatureDef:
     """Return the signature of a name, `serving_default` if it is empty; what is not found ends the message."""
     name = name or DEFAULT_SIGNATURE
     if name not in servable.signatures:

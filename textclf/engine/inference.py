@@ -5,7 +5,7 @@ of `saved_model::GetInputValues`. A signature's method name is not looked at, on
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,8 @@ from textclf.engine.checks import (
 )
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.results import Classifications, Regressions, classifications, regressions
-
-if TYPE_CHECKING:
-    from textclf.engine.runner import Runner
-    from textclf.engine.servable import Servable
+from textclf.engine.runner import Runner
+from textclf.engine.servable import Servable
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
@@ -45,8 +43,8 @@ class Task(NamedTuple):
 
 
 async def predict(
-    runner: "Runner",
-    servable: "Servable",
+    runner: Runner,
+    servable: Servable,
     signature_name: str,
     feeds: Mapping[str, NDArray[Any]],
     output_filter: Sequence[str] = (),
@@ -77,7 +75,7 @@ async def predict(
 
 
 async def classify(
-    runner: "Runner", servable: "Servable", signature_name: str, examples: Sequence[bytes]
+    runner: Runner, servable: Servable, signature_name: str, examples: Sequence[bytes]
 ) -> Classifications:
     """Classify with a signature `inputs` → `classes` and `scores`, or one of both.
 
@@ -100,9 +98,7 @@ async def classify(
     return classifications(await _run_examples(runner, servable, signature_name, examples, outputs), len(examples))
 
 
-async def regress(
-    runner: "Runner", servable: "Servable", signature_name: str, examples: Sequence[bytes]
-) -> Regressions:
+async def regress(runner: Runner, servable: Servable, signature_name: str, examples: Sequence[bytes]) -> Regressions:
     """Regress with a signature `inputs` → `outputs`; takes and raises what `classify` does.
 
     Returns:
@@ -114,7 +110,7 @@ async def regress(
 
 
 async def multi_inference(
-    runner: "Runner", servable: "Servable", tasks: Sequence[Task], examples: Sequence[bytes]
+    runner: Runner, servable: Servable, tasks: Sequence[Task], examples: Sequence[bytes]
 ) -> list[Classifications | Regressions]:
     """Classify and regress the same examples with several signatures of one version.
 
@@ -135,7 +131,7 @@ async def multi_inference(
     return results
 
 
-def _outputs_of_tasks(servable: "Servable", tasks: Sequence[Task]) -> list[list[str]]:
+def _outputs_of_tasks(servable: Servable, tasks: Sequence[Task]) -> list[list[str]]:
     """Return the outputs that each task asks for, once all are found good."""
     wanted, seen = [], set()
     for task in tasks:
@@ -155,7 +151,7 @@ def _outputs_of_tasks(servable: "Servable", tasks: Sequence[Task]) -> list[list[
 
 
 async def _run_examples(
-    runner: "Runner", servable: "Servable", signature_name: str, examples: Sequence[bytes], outputs: Sequence[str]
+    runner: Runner, servable: Servable, signature_name: str, examples: Sequence[bytes], outputs: Sequence[str]
 ) -> dict[str, NDArray[Any]]:
     if not examples:
         raise invalid("Input is empty.")

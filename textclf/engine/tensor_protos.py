@@ -16,8 +16,10 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from textclf.engine.errors import Code, RequestError
 
-MAX_FILLED = 1 << 20
-"""The most elements of a tensor that sends fewer than it has."""
+MAX_FILLED = 1 << 24
+"""The most bytes of the elements that a tensor has and does not send."""
+_STRING_SIZE = 24
+"""What a string takes in TensorFlow beside its bytes, if it is long (`tstring`)."""
 
 _FIELDS: dict[int, tuple[str, type]] = {
     types_pb2.DT_FLOAT: ("float_val", np.float32),
@@ -76,7 +78,7 @@ def read_tensor(proto: TensorProto) -> NDArray[Any]:
 
     Raises:
         ValueError: The proto has no or another dtype than numbers, booleans and strings, a shape that cannot be,
-            `tensor_content` of another size than its shape's, or it lacks values and has more than `MAX_FILLED`.
+            `tensor_content` of another size than its shape's, or it lacks values of more than `MAX_FILLED` bytes.
 
     Example:
         >>> read_tensor(TensorProto(dtype=types_pb2.DT_INT64, int64_val=[1, 2])).tolist()
@@ -149,12 +151,14 @@ def _read_field(values: Any, kind: np.dtype[Any], count: int) -> NDArray[Any]:
 
 def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
     """Return `count` values: those given, then the last of them again, or zeros."""
-    if len(values) == count:
+    lacking = count - len(values)
+    if not lacking:
         return values
-    if count > MAX_FILLED:
+    is_text = values.dtype.kind == "O"
+    last: Any = values[-1] if len(values) else b"" if is_text else 0
+    if lacking * (_STRING_SIZE + len(last) if is_text else values.itemsize) > MAX_FILLED:
         raise ValueError(f"a tensor of {count} elements must send them; it sends {len(values)}")
-    zero: Any = b"" if values.dtype.kind == "O" else 0
-    filled = np.full(count, values[-1] if len(values) else zero, values.dtype)
+    filled = np.full(count, last, values.dtype)
     filled[: len(values)] = values
     return filled
 
