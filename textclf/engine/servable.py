@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from textclf.engine.batching_parameters import read_parameters
 from textclf.engine.errors import Code, RequestError
 from textclf.gate.tensorflow_c import Session, TensorFlow, TensorFlowError, text_libraries
 
@@ -36,6 +37,7 @@ class Servable:
         version: Its number.
         path: Folder of the version.
         signatures: All that it has by their names, `__saved_model_init_op` too.
+        batching: How its requests are put together; None if it does not say so.
     """
 
     def __init__(self, name: str, version: int, path: Path, folder: str | None = None) -> None:
@@ -47,6 +49,7 @@ class Servable:
         self._running, self._is_closed = 0, False
         try:
             self.signatures = _read_signatures(source)
+            self.batching = read_parameters(source)
         except RequestError:
             self.close()
             raise

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import refusal
+from textclf.errors import ExportError, refusal
+from textclf.savedmodel.files import BATCHING_FILE
 
 _WRAPPED = {
     1: ("max_batch_size", "Int64Value"),
@@ -39,19 +40,33 @@ def check_batching(path: Path, ids: bool) -> list[str]:
         return [f"'{path.name}' is missing: the server would batch this version with its own defaults."]
     except (OSError, UnicodeDecodeError) as error:
         return [f"'{path.name}' cannot be read: {refusal(error)}."]
+    try:
+        parameters = parse_batching(text, path.name)
+    except ExportError as error:
+        return [str(error)]
+    return [f"'{path.name}': {problem}." for problem in batching_problems(parameters, ids)]
+
+
+def parse_batching(text: str, name: str = BATCHING_FILE) -> Any:
+    """Return the `tensorflow.serving.BatchingParameters` of a file's text.
+
+    Raises:
+        ExportError: It is none.
+    """
     from google.protobuf import text_format
 
     try:
-        parameters = text_format.Parse(text, _message_class()())
+        return text_format.Parse(text, _message_class()())
     except text_format.ParseError as error:
         line = f", line {error.GetLine()}" if error.GetLine() else ""
         said = str(error).partition(" : ")[2] or str(error)
-        return [f"'{path.name}'{line}: {said.strip().rstrip('.')}. TensorFlow Serving would not read it either."]
-    return [f"'{path.name}': {problem}." for problem in _problems(parameters, ids)]
+        raise ExportError(
+            f"'{name}'{line}: {said.strip().rstrip('.')}. TensorFlow Serving would not read it either."
+        ) from None
 
 
-def _problems(parameters: Any, ids: bool) -> list[str]:
-    """Return what contradicts itself, or what the server takes."""
+def batching_problems(parameters: Any, ids: bool) -> list[str]:
+    """Return what contradicts itself, or what the server takes; `ids` as for `check_batching`."""
     problems = [
         f"{name}: expected at least 1, got {value}"
         for name in _POSITIVE
