@@ -1,23 +1,23 @@
 """Real versions that come and go under a watch, while many ask: not a request is lost."""
 
 import asyncio
-import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from textclf.engine import watch
 from textclf.engine.batching import Batching
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.loading import load
 from textclf.engine.models import Models, State
-from textclf.engine.watch import Watch, read_config
-from textclf.errors import ConfigError
+from textclf.engine.watch import Watch
 from textclf.savedmodel.batching import write_batching
 from textclf.savedmodel.manifest import write_manifest
 from textclf.store.keys import new_signing_key, read_signing_key
@@ -30,9 +30,28 @@ def entry(base: Path, more: str = "") -> str:
     return f'config {{ name: "m" base_path: "{base}" model_platform: "tensorflow" {more} }}'
 
 
-def write_config(path: Path, *entries: str) -> ModelServerConfig:
+def write_config(path: Path, *entries: str) -> None:
     path.write_text(f"model_config_list {{ {' '.join(entries)} }}", encoding="utf-8")
-    return read_config(path)
+
+
+def reading(path: Path) -> Callable[[], ModelServerConfig]:
+    return lambda: text_format.Parse(path.read_text(encoding="utf-8"), ModelServerConfig())
+
+
+@contextmanager
+def looking(watch: Watch) -> Iterator[None]:
+    """Look again and again, in a thread."""
+    stopped = threading.Event()
+
+    def look_on() -> None:
+        while not stopped.wait(0.01):
+            watch.look()
+
+    thread = threading.Thread(target=look_on)
+    thread.start()
+    yield
+    stopped.set()
+    thread.join()
 
 
 @pytest.fixture
@@ -42,21 +61,19 @@ def models() -> Iterator[Models]:
     models.close()
 
 
-def test_versions_are_seen_in_time(
-    models: Models, tmp_path: Path, publish: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "SECONDS", 0.02)
+def test_versions_are_seen_in_time(models: Models, tmp_path: Path, publish: Callable[[Path], Path]) -> None:
     publish(tmp_path / "1")
-    config = write_config(tmp_path / "models.config", entry(tmp_path))
-    models.reload(config)
-    with Watch(models, tmp_path / "models.config", config):
+    file = tmp_path / "models.config"
+    write_config(file, entry(tmp_path))
+    with looking(Watch(models, reading(file), pytest.fail)):
+        until(lambda: models.names() == ["m"])
         publish(tmp_path / "2")
         until(lambda: models.statuses("m")[0][:2] == (2, State.AVAILABLE))
         until(lambda: models.statuses("m", 1)[0].state == State.END)
         # A label that stood in this file too would be refused for ever, as by the real server: 1 is not loaded yet.
-        write_config(tmp_path / "models.config", entry(tmp_path, "model_version_policy { all {} }"))
+        write_config(file, entry(tmp_path, "model_version_policy { all {} }"))
         until(lambda: models.statuses("m", 1)[0].state == State.AVAILABLE)
-        write_config(tmp_path / "models.config", entry(tmp_path, LABEL.format(1)))
+        write_config(file, entry(tmp_path, LABEL.format(1)))
         until(lambda: models.labels("m") == {"stable": 1})
 
 
@@ -67,38 +84,47 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_file_that_is_wrong_changes_nothing_and_is_told_once(
-    models: Models, tmp_path: Path, publish: Callable[[Path], Path], caplog: pytest.LogCaptureFixture
+def test_a_config_that_is_wrong_changes_nothing_and_is_told_once(
+    models: Models, tmp_path: Path, publish: Callable[[Path], Path]
 ) -> None:
     publish(tmp_path / "1")
-    file = tmp_path / "models.config"
-    config = write_config(file, entry(tmp_path))
-    models.reload(config)
-    watching = Watch(models, file, config)
-    for text, said in (
-        ("model_config_list { nope }", "cannot be read"),
+    file, said = tmp_path / "models.config", list[str]()
+    write_config(file, entry(tmp_path))
+    watch = Watch(models, reading(file), said.append)
+    watch.look()
+    assert not said
+    for text, reason in (
+        ("model_config_list { nope }", 'has no field named "nope"'),
         (f"model_config_list {{ {entry(tmp_path, LABEL.format(7))} }}", "not currently available"),
         (f"model_config_list {{ {entry(tmp_path) * 2} }}", "multiple times"),
     ):
-        caplog.clear()
-        file.write_text(text)
-        with caplog.at_level(logging.WARNING):
-            watching.look()
-            watching.look()
-        assert [said in record.message for record in caplog.records] == [True]
+        said.clear()
+        file.write_text(text, encoding="utf-8")
+        watch.look()
+        watch.look()
+        assert [reason in line for line in said] == [True]
         assert (models.names(), models.labels("m"), models.statuses("m")[0].state) == (["m"], {}, State.AVAILABLE)
-    file.unlink()
-    watching.look()
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_config(file)
+
+
+def test_a_config_that_is_wrong_at_first_is_read_again(
+    models: Models, tmp_path: Path, publish: Callable[[Path], Path]
+) -> None:
+    publish(tmp_path / "1")
+    file, said = tmp_path / "models.config", list[str]()
+    watch = Watch(models, reading(file), said.append)
+    watch.look()
+    write_config(file, entry(tmp_path))
+    watch.look()
+    assert (len(said), models.names()) == (1, ["m"])
 
 
 def test_a_hot_swap_under_load_loses_no_request(
-    models: Models, tmp_path: Path, publish: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+    models: Models, tmp_path: Path, publish: Callable[[Path], Path]
 ) -> None:
-    monkeypatch.setattr(watch, "SECONDS", 0.01)
     write_batching(publish(tmp_path / "1"))
-    models.reload(write_config(tmp_path / "models.config", entry(tmp_path)))
+    write_config(tmp_path / "models.config", entry(tmp_path))
+    watch = Watch(models, reading(tmp_path / "models.config"), pytest.fail)
+    watch.look()
     answered: list[int] = []
 
     async def client(number: int, done: asyncio.Event) -> None:
@@ -124,7 +150,7 @@ def test_a_hot_swap_under_load_loses_no_request(
         await asyncio.gather(*clients)
 
     batching = Batching(2)
-    with Watch(models):
+    with looking(watch):
         asyncio.run(swap())
     batching.close()
     assert set(answered) == set(range(1, 8))

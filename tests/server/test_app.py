@@ -125,7 +125,7 @@ async def test_versions_labels_and_models_come_and_go_while_it_runs(base: Path) 
         (base / "m/9").mkdir()
         await until(lambda: any("m: version 9 cannot be loaded" in line for line in said))
         (base / "models.config").write_text("nonsense", encoding="utf-8")
-        await until(lambda: any("Not all is served as asked" in line for line in said))
+        await until(lambda: any("What is served stays as it is" in line for line in said))
         assert (await rest.post("/v1/models/m:predict", json=BODY)).status_code == 200
 
 

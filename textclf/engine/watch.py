@@ -1,68 +1,43 @@
-"""A look, once a second, at the base paths and at the file that names them."""
+"""A look at the base paths, and at the config that names them."""
 
-import logging
-import threading
 from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.models import Models
-from textclf.errors import ConfigError, refusal
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
-
-logger = logging.getLogger(__name__)
 
 SECONDS = 1.0
 """Between two looks, as TensorFlow Serving's `--file_system_poll_wait_seconds`."""
 
 
 class Watch:
-    """A thread that keeps models as their folders and their `models.config` say, for the time of a `with`.
+    """Keeps models as their config and their folders say, by a look whenever somebody calls for one.
 
-    A file that cannot be read or is refused changes nothing: it is read again at the next look, since a label may point
-    at a version that is not loaded yet. What is wrong is logged once.
+    A config that cannot be read or is refused changes nothing: it is read again at the next look, since a label may
+    point at a version that is not loaded yet. What is wrong is said once.
 
     Args:
-        models: The models; they have been told what to serve.
-        config_file: Their `models.config`, if it is to be watched.
-        applied: What `read_config` gave for it and `models.reload` got.
+        models: The models.
+        read: What returns their config, which is asked for at each look.
+        say: What tells the operator what is wrong.
     """
 
-    def __init__(
-        self, models: Models, config_file: Path | None = None, applied: "ModelServerConfig | None" = None
-    ) -> None:
-        self._models, self._config_file, self._applied = models, config_file, applied
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="textclf-watch", daemon=True)
+    def __init__(self, models: Models, read: Callable[[], "ModelServerConfig"], say: Callable[[str], None]) -> None:
+        self._models, self._read, self._say = models, read, say
+        self._applied: ModelServerConfig | None = None
         self._told: dict[str, str] = {}
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopped.set()
-        self._thread.join()
-
     def look(self) -> None:
-        """Look once."""
-        # A version comes before the label that is put on it.
-        self._try("The base paths", self._models.poll)
-        if self._config_file is not None:
-            self._try(f"'{self._config_file}'", self._reload)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(SECONDS):
-            self.look()
+        """Look once; this takes as long as what has appeared takes to load."""
+        if self._applied is not None:  # a version comes before the label that is put on it
+            self._try("The base paths", self._models.poll)
+        self._try("The config", self._reload)
 
     def _reload(self) -> None:
-        config = read_config(Path(str(self._config_file)))
+        config = self._read()
         if config == self._applied:
             return
         try:
@@ -70,36 +45,16 @@ class Watch:
         except RequestError as error:
             if error.code != Code.UNKNOWN:
                 raise
-            logger.warning("%s", error.message)  # it is served from now on, as soon as it can be loaded
+            self._say(error.message)  # it is served from now on, as soon as it can be loaded
         self._applied = config
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
-        """Do something that must not end the thread, whatever comes."""
+        """Do something that must not end the server, whatever comes."""
         try:
             work()
         except Exception as error:
             if self._told.get(what) != str(error):
-                logger.warning("%s: %s. What is served stays as it is.", what, str(error).rstrip("."))
+                self._say(f"{what}: {str(error).rstrip('.')}. What is served stays as it is.")
             self._told[what] = str(error)
         else:
             self._told.pop(what, None)
-
-
-def read_config(path: Path) -> "ModelServerConfig":
-    """Return what a `models.config` says, which is protobuf's text format.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    from google.protobuf import text_format
-    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
-
-    try:
-        return text_format.Parse(path.read_text(encoding="utf-8"), ModelServerConfig())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"'{path}' cannot be read: {refusal(error)}.") from None
-    except text_format.ParseError as error:
-        raise ConfigError(
-            f"'{path}' cannot be read: {error}. Expected a ModelServerConfig of TensorFlow Serving as protobuf's text "
-            "format."
-        ) from None

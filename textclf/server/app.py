@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
+from textclf.engine import watch
+from textclf.engine.batching import Batching
 from textclf.engine.errors import RequestError
 from textclf.engine.models import State, VersionStatus
 from textclf.engine.runner import Direct
-from textclf.errors import ExportError, RunError, listing, refusal
+from textclf.engine.watch import Watch
+from textclf.errors import RunError, listing, refusal
 from textclf.server import metrics, page
 from textclf.server.access import Access
 from textclf.server.audit import AuditLog
@@ -31,11 +35,12 @@ from textclf.server.rest import Reply, Rest
 from textclf.server.tls import Tls
 from textclf.store.models_config import served_config
 
+if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
 WHAT_IT_IS = (
     "This is textclf's local server, for development and tests. It is not TensorFlow Serving, whose contract it keeps."
 )
-_LOOK_SECONDS = 1.0
-"""Between two looks at the base paths, as TensorFlow Serving's default is."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +93,15 @@ class LocalServer:
             TextclfError: There is no such model, or a file is not as expected.
         """
         self._options, self._say = options, say
-        self._config = served_config(options.base, options.names)
+        self._names = [model.name for model in self._config().model_config_list.config]
         self._access = Access.read(options.access) if options.access else Access()
         self._audit = AuditLog(options.audit, say) if options.audit else None
         self._models = GuardedModels(allow_labels_for_unavailable=True)
         self._metrics = Metrics()
         self._records = Records(self._models, self._metrics, self._audit)
+        self._watch = Watch(self._models, self._config, say)
         self._stopping = asyncio.Event()
         self._told: dict[str, dict[int, VersionStatus]] = {}
-        self._trouble = ""
         self.rest_port = self.grpc_port = 0
 
     async def start(self) -> None:
@@ -106,12 +111,12 @@ class LocalServer:
             RunError: A port is taken, or the address is not ours.
         """
         listening = _bound(self._options.host, self._options.rest_port, "REST")
-        self._runner = Direct()
+        self._runner = Batching() if self._options.batching else Direct()
         runner = CountingRunner(self._runner, self._metrics)
         try:
             self._grpc = self._grpc_server(runner)
-            self._say(f"Loading {listing(model.name for model in self._config.model_config_list.config)} ...")
-            await self._look(is_first=True)
+            self._say(f"Loading {listing(self._names)} ...")
+            await self._look()
             rest = Rest(self._models, runner)
             listings = {metrics.PATH: self._metrics_page, page.MODELS_PATH: self._models_list}
             self._http = HttpServer(rest, self._records, self._access, _page, listings, self._options.limits)
@@ -165,33 +170,21 @@ class LocalServer:
             raise _taken(self._options.host, self._options.grpc_port, "gRPC", "it was just taken") from None
         return server
 
+    def _config(self) -> "ModelServerConfig":
+        return served_config(self._options.base, self._options.names)
+
     async def _look_on(self) -> None:
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _LOOK_SECONDS)
+                await asyncio.wait_for(self._stopping.wait(), watch.SECONDS)
                 return
             await self._look()
 
-    async def _look(self, is_first: bool = False) -> None:
+    async def _look(self) -> None:
         """Follow the base path and models.config, and tell what has changed."""
         with answering(Call("", caller=Caller())):
-            try:
-                await asyncio.to_thread(self._follow, is_first)
-            except (ExportError, RequestError) as error:
-                if str(error) != self._trouble:
-                    self._trouble = str(error)
-                    self._say(f"Not all is served as asked: {error}")
-            else:
-                self._trouble = ""
+            await asyncio.to_thread(self._watch.look)
             self._tell()
-
-    def _follow(self, is_first: bool) -> None:
-        config = served_config(self._options.base, self._options.names)
-        if is_first or config != self._config:
-            self._models.reload(config)
-            self._config = config
-        else:
-            self._models.poll()
 
     def _tell(self) -> None:
         for name in sorted({*self._models.names(), *self._told}):
