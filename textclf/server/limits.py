@@ -20,7 +20,7 @@ class Limits:
         requests: Being answered at a time.
     """
 
-    body_bytes: int = 8 * MIB
+    body_bytes: int = 4 * MIB
     all_bodies_bytes: int = 256 * MIB
     body_seconds: float = 30.0
     idle_seconds: float = 60.0
