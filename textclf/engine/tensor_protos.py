@@ -155,7 +155,7 @@ def _filled(values: NDArray[Any], count: int) -> NDArray[Any]:
     if not lacking:
         return values
     is_text = values.dtype.kind == "O"
-    last = values[-1] if len(values) else b"" if is_text else 0
+    last: Any = values[-1] if len(values) else b"" if is_text else 0
     if lacking * (_STRING_SIZE + len(last) if is_text else values.itemsize) > MAX_FILLED:
         raise ValueError(f"a tensor of {count} elements must send them; it sends {len(values)}")
     filled = np.full(count, last, values.dtype)
