@@ -83,7 +83,7 @@ def parse(body: bytes) -> Any:
     try:
         value, end = decoder.raw_decode(text, _after(_SPACE, text))
     except json.JSONDecodeError as error:
-        _raise_at(text, *_MESSAGES[error.msg](text, error.pos))
+        _raise_at(text, *_MESSAGES[error.msg.rstrip(": ")](text, error.pos))
     except _TooBigError as error:
         _raise_at(text, "Number too big to be stored in double.", _offset_of_number(text, str(error)))
     except RecursionError:
@@ -220,7 +220,7 @@ _MESSAGES = {
     "Illegal trailing comma before end of object": lambda text, place: (_NO_NAME, _after(_SPACE, text, place + 1)),
     "Illegal trailing comma before end of array": lambda text, place: (_NO_VALUE, _after(_SPACE, text, place + 1)),
     "Unterminated string starting at": _bad_string,
-    "Invalid \\escape: ": _bad_string,
+    "Invalid \\escape": _bad_string,
     "Invalid \\uXXXX escape": _bad_string,
     "Invalid control character at": _bad_character,
 }
