@@ -19,13 +19,14 @@ from pathlib import Path
 
 import browser
 import grpc
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from textclf.startup import import_tensorflow
 
 
 def main() -> None:
     """Serve, ask three times, end."""
     options = _options()
+    import_tensorflow(with_text=False)
     rest_port, grpc_port = _free_port(), _free_port()
     url = f"http://127.0.0.1:{rest_port}"
     command = ["textclf", "serve", options.model, "--base", options.base, "--local"]
@@ -48,6 +49,9 @@ def ask_by_curl(url: str, text: str) -> None:
 
 def ask_by_grpc(address: str, model: str, text: str) -> None:
     """Ask by gRPC, with the stubs that TensorFlow Serving's own clients use."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.inputs["text"].CopyFrom(tf.make_tensor_proto([text]))
@@ -63,7 +67,7 @@ async def ask_by_browser(url: str, text: str, picture: Path) -> None:
         print(f"\nNo Chromium is installed, so nobody looked at the page at {url}/.")
         return
     async with browser.opened(f"{url}/") as page:
-        await page.wait_for("document.getElementById('model').value")
+        await page.wait_for("document.getElementById('model')?.value")
         await page.evaluate(f"document.getElementById('text').value = {json.dumps(text)}")
         await page.evaluate("document.getElementById('ask').requestSubmit()")
         first = await page.wait_for("document.querySelector('#labels li')?.innerText")

@@ -11,6 +11,7 @@ import yaml
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+ALL_MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
 
 
 def read_yaml(path: str) -> Any:
@@ -25,7 +26,7 @@ def container() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in MANIFESTS if path.stem != "kustomization"], ids=lambda path: path.stem
+    "path", [path for path in ALL_MANIFESTS if path.stem != "kustomization"], ids=lambda path: path.stem
 )
 def test_a_manifest_is_what_kubernetes_takes(path: Path) -> None:
     kubernetes_validate.validate(yaml.safe_load(path.read_text(encoding="utf-8")), "1.32", strict=True)

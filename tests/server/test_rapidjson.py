@@ -149,6 +149,8 @@ class Reference:
             return
         if not self.consume(b"0"):
             self.digits("Invalid value.")
+        if math.isinf(float(self.body[start : self.at])):
+            self.fail("Number too big to be stored in double.", start)
         if self.consume(b"."):
             self.digits("Miss fraction part in number.")
         if self.consume(b"e") or self.consume(b"E"):
@@ -214,6 +216,21 @@ def test_good_json_is_read_as_json_does(value: Any, is_ascii: bool, rest: bytes)
 @example(b'["\\\\ud83d\\udc00"]')
 @example(b'["1e999", 1e999]')
 @example(b"1.")
+@example(b'["\\x"]')
+@example(b'["\\')
+@example(b'["\\u12"]')
+@example(b'["\\ud83d\\uzzzz"]')
+@example(b'["\\ud83d\n"]')
+@example(b'["a\nb"]')
+@example(b'["a\0b"]')
+@example(b'["ab')
+@example(b'{"a" 1}')
+@example(b'{"a": 1,}')
+@example(b"[1,]")
+@example(b"[tru]")
+@example(b"[-]")
+@example(b"]")
+@example(b" ")
 @example(b'["1e9", 0.1e9, 1' + b"0" * 5000 + b"]")
 @example(b'{"a":[],"b":{"c":1 "d":2}}')
 @example(b'{"a":{"c":1}, "b":["x" 1]}')

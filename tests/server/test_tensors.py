@@ -1,4 +1,4 @@
-"""Rows and columns of JSON become the tensors of a signature; what does not is refused in TensorFlow Serving's words."""
+"""Rows and columns of JSON become a signature's tensors; what does not is refused in TensorFlow Serving's words."""
 
 import json
 from typing import Any
@@ -108,7 +108,7 @@ def test_what_is_no_base64_is_refused(text: str) -> None:
         ('[["a", ["b"]]]', "Error: INVALID_ARGUMENT: Encountered list at unexpected level: 2 expected < 1"),
         (
             '[[["a"], "b"]]',
-            'Error: INVALID_ARGUMENT: JSON Value: "b" found at incorrect level: 1 in the JSON DOM. Expected at level: 2',
+            'JSON Value: "b" found at incorrect level: 1 in the JSON DOM. Expected at level: 2',
         ),
         (
             '[[["a"], ["b", "c"]]]',

@@ -112,6 +112,8 @@ class HttpServer:
                 code, reply = Code.INVALID_ARGUMENT, _error(error.status, error.message)
             except (web_protocol.RequestPayloadError, HttpProcessingError):
                 code, reply = Code.INVALID_ARGUMENT, _error(400, "The body is not as its headers say.")
+            except ConnectionError:  # the client is gone, which is its right, and reads no answer
+                code, reply = Code.CANCELLED, _error(499, "The client closed the connection.")
             except Exception:  # a mistake of ours must not show the client our inside, nor end the connection unsaid
                 _log.exception("%s %s", request.method, target)
                 code, reply = Code.INTERNAL, _error(500, "The server failed; its log says why.")

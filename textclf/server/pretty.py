@@ -44,7 +44,8 @@ def quote(value: Any) -> str:
                 }, 1, 100.0]
         }
     """
-    pieces, room = [], QUOTED
+    pieces: list[str] = []
+    room = QUOTED
     for piece in _pieces(value):
         if len(piece) > room:
             return "".join(pieces) + piece[:room] + "…"

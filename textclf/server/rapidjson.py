@@ -79,19 +79,16 @@ def parse(body: bytes) -> Any:
     if not body:
         raise _error("The document is empty")
     text = body.decode("utf-8", "surrogateescape")
-    begin = _SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing, too
-    scan = _scan_long if _LONG in body.translate(_TO_ZERO) else _scan
+    decoder = _long_decoder if _LONG in body.translate(_TO_ZERO) else _decoder
     try:
-        value, end = scan(text, begin)
-    except StopIteration as stop:
-        _raise_at(text, *_not_a_value(text, begin, stop.value))
+        value, end = decoder.raw_decode(text, _after(_SPACE, text))
     except json.JSONDecodeError as error:
-        _raise_at(text, *_MESSAGES[error.msg](text, error.pos))
+        _raise_at(text, *_MESSAGES[error.msg.rstrip(": ")](text, error.pos))
     except _TooBigError as error:
         _raise_at(text, "Number too big to be stored in double.", _offset_of_number(text, str(error)))
     except RecursionError:
         raise _error("The document is nested too deeply.") from None
-    if ("\\ud" in text or "\\uD" in text) and (bad := _GOOD_ESCAPES.match(text, 0, end).end()) < end:  # type: ignore[union-attr]
+    if ("\\ud" in text or "\\uD" in text) and (bad := _after(_GOOD_ESCAPES, text[:end])) < end:
         _raise_at(text, *_bad_escape(text, bad))
     if not isinstance(value, (dict, list)) and (tail := _number_tail(text, end)):
         _raise_at(text, *tail)
@@ -127,8 +124,8 @@ def _long(number: str) -> int | float:
     return _float(number)
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_members, parse_float=_float).scan_once
-_scan_long = json.JSONDecoder(object_pairs_hook=_members, parse_float=_float, parse_int=_long).scan_once
+_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_float)
+_long_decoder = json.JSONDecoder(object_pairs_hook=_members, parse_float=_float, parse_int=_long)
 
 
 def _error(message: str) -> RequestError:
@@ -137,23 +134,24 @@ def _error(message: str) -> RequestError:
 
 def _raise_at(text: str, message: str, place: int) -> Never:
     """Raise what is found at a place of the text, unless an escape before it is bad, which RapidJSON meets first."""
-    bad = _GOOD_ESCAPES.match(text, 0, place).end()  # type: ignore[union-attr]
+    bad = _after(_GOOD_ESCAPES, text[:place])
     if bad < place:
         message, place = _bad_escape(text, bad)
     offset = len(text[:place].encode("utf-8", "surrogateescape"))
     raise _error(f"{message} at offset: {offset}") from None
 
 
-def _not_a_value(text: str, begin: int, place: int) -> tuple[str, int]:
+def _after(pattern: re.Pattern[str], text: str, place: int = 0) -> int:
+    """Return where a pattern that also matches nothing ends."""
+    match = pattern.match(text, place)
+    return match.end() if match else place
+
+
+def _no_value(text: str, place: int) -> tuple[str, int]:
     """Return the message and the place for what stands where a value should: the first character that cannot be."""
-    if place == begin and text[place : place + 1] in ("", "\0", *"]},:"):
+    if place == _after(_SPACE, text) and text[place : place + 1] in ("", "\0", *"]},:"):
         return "The document is empty.", place
-    matched = len(_BEGUN_LITERAL.match(text, place).group())  # type: ignore[union-attr]  # it matches nothing, too
-    return _NO_VALUE, place + matched
-
-
-def _after_comma(text: str, place: int) -> int:
-    return _SPACE.match(text, place + 1).end()  # type: ignore[union-attr]
+    return _NO_VALUE, _after(_BEGUN_LITERAL, text, place)
 
 
 def _no_comma(text: str, place: int) -> tuple[str, int]:
@@ -187,7 +185,7 @@ def _open_bracket(good: str) -> str:
 
 def _bad_string(text: str, _: int) -> tuple[str, int]:
     """Return what is wrong in a string with a bad escape, or in one that does not end."""
-    bad = _GOOD_ESCAPES.match(text).end()  # type: ignore[union-attr]
+    bad = _after(_GOOD_ESCAPES, text)
     return _bad_escape(text, bad) if bad < len(text) else ("Missing a closing quotation mark in string.", bad)
 
 
@@ -210,18 +208,19 @@ def _offset_of_number(text: str, number: str) -> int:
     # The beginning of a number of any length will do, and makes a pattern of bounded length.
     here = rf"(?<![0-9.eE+-]){re.escape(number[:400])}"
     before = re.compile(rf'(?:{_STRING}|[^"0-9-]++|(?!{here})[0-9-])*+', re.DOTALL)
-    return before.match(text).end()  # type: ignore[union-attr]
+    return _after(before, text)
 
 
 _MESSAGES = {
+    "Expecting value": _no_value,
     "Expecting property name enclosed in double quotes": lambda _, place: (_NO_NAME, place),
     "Expecting ':' delimiter": lambda _, place: ("Missing a colon after a name of object member.", place),
     "Expecting ',' delimiter": _no_comma,
     # Python 3.13 and later say this of the comma, RapidJSON of what follows it.
-    "Illegal trailing comma before end of object": lambda text, place: (_NO_NAME, _after_comma(text, place)),
-    "Illegal trailing comma before end of array": lambda text, place: (_NO_VALUE, _after_comma(text, place)),
+    "Illegal trailing comma before end of object": lambda text, place: (_NO_NAME, _after(_SPACE, text, place + 1)),
+    "Illegal trailing comma before end of array": lambda text, place: (_NO_VALUE, _after(_SPACE, text, place + 1)),
     "Unterminated string starting at": _bad_string,
-    "Invalid \\escape: ": _bad_string,
+    "Invalid \\escape": _bad_string,
     "Invalid \\uXXXX escape": _bad_string,
     "Invalid control character at": _bad_character,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textclf.engine import inference
+from textclf.engine.checks import DEFAULT_SIGNATURE
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.models import Models
 from textclf.engine.runner import Runner
@@ -99,7 +100,7 @@ class Rest:
             return predictions.regressions_json(await inference.regress(self._runner, servable, name, examples))
 
     async def _predict(self, route: Route, request: dict[str, Any]) -> bytes:
-        name = request.get("signature_name", "") or inference.DEFAULT_SIGNATURE
+        name = request.get("signature_name", "") or DEFAULT_SIGNATURE
         with self._models.lease(route.model, version=route.version, label=route.label) as servable:
             inputs = _inputs(servable, name)
             in_rows = _in_rows(request)
