@@ -5,9 +5,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from textclf.errors import ExportError
 from textclf.gate import process
@@ -51,6 +53,20 @@ def test_an_end_by_itself_is_told_with_its_last_words(good_version: Path, monkey
     session = ask(good_version, [Question({"a:0": np.array([b""], object)}, ["b:0"])])
     assert session.failure.startswith("The process ended with exit code 1 (")
     assert session.answers == []
+
+
+def test_an_answer_of_another_dtype_is_told_and_the_next_is_asked(tmp_path: Path) -> None:
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def ask(self, x: Any) -> Any:
+            return {"positive": x > 0, "x": x}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.ask})
+    outputs = [Question({"serving_default_x:0": np.ones(2, np.float32)}, [f"PartitionedCall:{n}"]) for n in range(2)]
+    positive, same = ask(tmp_path, outputs).answers
+    assert (positive.tensors, positive.error) == (None, "expected a tensor of float32, int64 or bytes, got bool")
+    assert same.tensors is not None and same.tensors[0].tolist() == [1, 1]
 
 
 def test_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
