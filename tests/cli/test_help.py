@@ -31,8 +31,8 @@ OPTIONS = {
     ],
     "verify": ["--json"],
     "serve": [
-        "--base", "--local", "--docker", "--host", "--rest-port", "--grpc-port", "--no-batching",
-        "--access", "--tls-cert", "--tls-key", "--audit",
+        "--base", "--local", "--docker", "--host", "--rest-port", "--grpc-port", "--no-batching", "--access",
+        "--tls-cert", "--tls-key", "--audit",
     ],
     "versions": ["--base", "--log", "--json"],
     "label": ["--base", "--remove", "--served-from PATH"],
