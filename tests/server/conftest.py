@@ -1,11 +1,9 @@
-"""The models of the recorded replies, and the services of gRPC on a port of their own."""
+"""The services of gRPC on a port of their own."""
 
 import asyncio
-import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -44,15 +42,3 @@ def grpc_channel() -> Iterator[Callable[[Any, Any], grpc.Channel]]:
     """Return a function that serves models with a runner as long as the tests of the module run."""
     with ExitStack() as stack:
         yield lambda models, runner: stack.enter_context(_serving(models, runner))
-
-
-@pytest.fixture(scope="session")
-def recorded_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the models `m`, `m2` and `g` that the recorded replies came from; see `models.py`."""
-    spec = importlib.util.spec_from_file_location("recorded_models", Path(__file__).with_name("models.py"))
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    folder = tmp_path_factory.mktemp("recorded")
-    module.write_models(folder)
-    return folder

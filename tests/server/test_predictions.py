@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -11,15 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from recorded import EXCHANGES
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.predictions import classifications_json, columns_json, regressions_json, rows_json
 
-RECORDED = [
-    exchange["reply_text"]
-    for exchange in map(json.loads, (Path(__file__).parent / "replies" / "rest.jsonl").read_text("utf-8").splitlines())
-    if exchange.get("reply_text", "").startswith("{")
-]
+RECORDED = [exchange["reply_text"] for exchange in EXCHANGES if exchange.get("reply_text", "").startswith("{")]
 SHAPES = arrays.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=3)
 
 

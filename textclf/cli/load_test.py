@@ -61,19 +61,20 @@ def command(
     texts = _texts(source, text_column)
 
     async def run() -> LoadResult:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
-        return await apply_load(
-            url,
-            texts,
-            rate=rate,
-            seconds=seconds,
-            batch_size=batch_size,
-            timeout=timeout,
-            headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
-            done=lambda _: bar.update(),
+        asking = asyncio.create_task(
+            apply_load(
+                url,
+                texts,
+                rate=rate,
+                seconds=seconds,
+                batch_size=batch_size,
+                timeout=timeout,
+                headers={"Authorization": f"Bearer {api_key}"} if api_key else None,
+                done=lambda _: bar.update(),
+            )
         )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, asking.cancel)
+        return await asking
 
     with tqdm(total=round(rate * seconds), desc=f"asking {name}", unit="request", disable=None) as bar:
         result = asyncio.run(run())

@@ -5,13 +5,16 @@
 
 import shutil
 import string
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
+from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 LETTERS = [*string.ascii_lowercase, *("##" + letter for letter in string.ascii_lowercase)]
@@ -91,7 +94,7 @@ class Probe(tf.Module):
 
 
 def write_models(folder: Path) -> None:
-    """Write the three models below a folder."""
+    """Write the three models below a folder, with a models.config for a server."""
     for name, version, is_guarded in (("m", 7, False), ("g", 1, True)):
         probe = Probe(is_guarded=is_guarded)
         signatures = {"serving_default": probe.single} | {
@@ -104,3 +107,12 @@ def write_models(folder: Path) -> None:
     for name, method in (("cls", "classify"), ("reg", "regress")):
         saved.meta_graphs[0].signature_def[name].method_name = f"tensorflow/serving/{method}"
     path.write_bytes(saved.SerializeToString())
+    config = ModelServerConfig()
+    for name in ("m", "m2", "g"):
+        base_path = str((folder / name).resolve())
+        config.model_config_list.config.add(name=name, base_path=base_path, model_platform="tensorflow")
+    (folder / "models.config").write_text(text_format.MessageToString(config), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_models(Path(sys.argv[1]))
