@@ -205,6 +205,7 @@ async def test_a_model_that_is_not_there_is_named(base: Path) -> None:
         LocalServer(options(base, names=("n",)), lambda _: None)
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_a_signal_and_never_imports_the_ops_of_texts(base: Path) -> None:
     program = (
         "import sys; from textclf.cli.main import main\n"

@@ -18,7 +18,7 @@ COMMANDS = {
     "export": "Export a run as the next version of a served model.",
     "verify": "Load an export as a server does, ask it, and say what is wrong.",
     "serve": "Answer over REST and gRPC, as TensorFlow Serving or with it.",
-    "load-test": "Ask a running server at a rate of your own, and say how long it took.",
+    "load-test": "Ask a running server at a set rate; say how long answers took.",
     "versions": "List a served model's versions, or who did what with them.",
     "label": "Let a label such as stable point at a version.",
     "rollback": "Let the label stable point at the version before.",

@@ -76,7 +76,11 @@ class Servable:
             return dict(zip(outputs, self._session.run(tensors, fetches), strict=True))
 
     def close(self) -> None:
-        """Free the memory, now or as soon as what runs is answered; nothing can be asked after it."""
+        """Free the memory, now or as soon as what runs is answered; nothing can be asked after it.
+
+        With oneDNN (`TF_ENABLE_ONEDNN_OPTS`) TensorFlow's allocator keeps what was freed for what is loaded next, so a
+        process stays as large as it once was.
+        """
         with self._lock:
             is_last = not self._is_closed and not self._running
             self._is_closed = True
