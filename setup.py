@@ -31,6 +31,7 @@ setup(
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
+        "ml-dtypes>=0.5",
         "numpy>=1.26",
         "protobuf>=4.22",
         "pydantic>=2.10,<3",

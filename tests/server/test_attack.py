@@ -26,7 +26,7 @@ MOST_MEMORY = 600 * MIB
 BODIES = [body_of(exchange) for exchange in EXCHANGES if exchange["method"] == "POST"]
 TARGETS = sorted({exchange["path"] for exchange in EXCHANGES} - {"/"})  # there is a page
 BOMB = gzip.compress(bytes(512 * MIB // 8), 1)
-"""64 MiB of nothing, eight times as much as a body may be."""
+"""64 MiB of nothing, sixteen times as much as a body may be."""
 
 
 class Attack(NamedTuple):
