@@ -36,7 +36,7 @@ OPTIONS = {
     ],
     "load-test": [
         "--server", "--version", "--label", "--texts", "--text-column", "--rate", "--seconds", "--batch-size",
-        "--timeout", "--api-key", "--plot", "--json", "--force",
+        "--timeout", "--api-key", "--plot FILE", "--json", "--force",
     ],
     "versions": ["--base", "--log", "--json"],
     "label": ["--base", "--remove", "--served-from PATH"],
@@ -65,7 +65,7 @@ LINES = {
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
     "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],
     "serve": ["or all of them, until Ctrl-C", "if `tensorflow_model_server` is on the PATH", "[default: 127.0.0.1]"],
-    "load-test": ["to a running server at a rate of their own", "The exit code is 1 if a request failed."],
+    "load-test": ["at a rate of their own", "The exit code is 1 if a request failed", "[default: sample:test]"],
     "versions": ["A live version is one that a server sees", "the exit code is 1 if a line was changed or removed"],
     "label": ["label [OPTIONS] NAME LABEL [VERSION]", "/v1/models/NAME/labels/LABEL", "such as /models in a container"],
     "rollback": ["the version before, as the log has it", "A second call goes back one more"],

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from textclf.errors import ExportError
 from textclf.gate import process
 from textclf.gate.process import Question, ask
+from textclf.gate.replay import Asked
+from textclf.gate.report import Report
 from textclf.gate.tensorflow_c import TensorFlow, folder_of, text_libraries
+from textclf.gate.verify import _ask
 
 # What a library writes to standard output must not come between the lines.
 PROGRAM = """
@@ -67,6 +71,38 @@ def test_an_answer_of_another_dtype_is_told_and_the_next_is_asked(tmp_path: Path
     positive, same = ask(tmp_path, outputs).answers
     assert (positive.tensors, positive.error) == (None, "expected a tensor of float32, int64 or bytes, got bool")
     assert same.tensors is not None and same.tensors[0].tolist() == [1, 1]
+
+
+DIES = """
+import json, os, sys
+for message in json.loads(sys.argv[1]):
+    print(json.dumps(message), flush=True)
+os.kill(os.getpid(), 9)
+"""
+LOADED = [{"end": "libraries", "resident_bytes": 1, "version": "2"}, {"end": "load", "resident_bytes": 1, "seconds": 1}]
+ANSWERED = {"end": 0, "seconds": 1, "answers": {"b:0": {"dtype": "string", "shape": [1], "values": ["x"]}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        (LOADED[:1], "It cannot be loaded: The process died of SIGKILL between libraries and load."),
+        (LOADED, "Between the load and First, the process died of SIGKILL. So would the server."),
+        ([*LOADED, ANSWERED], "Between First and Second, the process died of SIGKILL. So would the server."),
+    ],
+)
+def test_an_end_between_two_steps_says_between_which(
+    said: Any, finding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", DIES, json.dumps(said)]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    signature = SignatureDef()
+    signature.inputs["a"].name, signature.outputs["b"].name = "a:0", "b:0"
+    asked = [Asked("hostile", name, signature, {"a": np.array([b""], object)}) for name in ("First", "Second")]
+    report = Report(tmp_path)
+    _ask(tmp_path, asked, report)
+    assert report.findings[0] == finding
 
 
 def test_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

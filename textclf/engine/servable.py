@@ -14,7 +14,8 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from textclf.engine.batching_parameters import read_parameters
 from textclf.engine.errors import Code, RequestError
-from textclf.gate.tensorflow_c import Session, TensorFlow, TensorFlowError, text_libraries
+from textclf.gate.session import Session
+from textclf.gate.tensorflow_c import TensorFlow, TensorFlowError, text_libraries
 
 _TAGS = ["serve"]
 _library_lock = threading.Lock()

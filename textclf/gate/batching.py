@@ -35,16 +35,31 @@ def check_batching(path: Path, ids: bool) -> list[str]:
         ids: Whether a signature takes something else than strings: those may not be padded to one length.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return [f"'{path.name}' is missing: the server would batch this version with its own defaults."]
-    except (OSError, UnicodeDecodeError) as error:
-        return [f"'{path.name}' cannot be read: {refusal(error)}."]
-    try:
-        parameters = parse_batching(text, path.name)
+        parameters = _parsed(path)
     except ExportError as error:
         return [str(error)]
     return [f"'{path.name}': {problem}." for problem in batching_problems(parameters, ids)]
+
+
+def allowed_batch_sizes(path: Path) -> list[int]:
+    """Return the sizes that the server fills batches up to; none if the file names none, or cannot be read."""
+    try:
+        return list(_parsed(path).allowed_batch_sizes)
+    except ExportError:
+        return []
+
+
+def _parsed(path: Path) -> Any:
+    """Return the `BatchingParameters` of a file; `ExportError` with a finding if there are none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ExportError(
+            f"'{path.name}' is missing: the server would batch this version with its own defaults."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"'{path.name}' cannot be read: {refusal(error)}.") from None
+    return parse_batching(text, path.name)
 
 
 def parse_batching(text: str, name: str = BATCHING_FILE) -> Any:
@@ -59,10 +74,8 @@ def parse_batching(text: str, name: str = BATCHING_FILE) -> Any:
         return text_format.Parse(text, _message_class()())
     except text_format.ParseError as error:
         line = f", line {error.GetLine()}" if error.GetLine() else ""
-        said = str(error).partition(" : ")[2] or str(error)
-        raise ExportError(
-            f"'{name}'{line}: {said.strip().rstrip('.')}. TensorFlow Serving would not read it either."
-        ) from None
+        said = (str(error).partition(" : ")[2] or str(error)).strip().rstrip(".")
+        raise ExportError(f"'{name}'{line}: {said}. TensorFlow Serving would not read it either.") from None
 
 
 def batching_problems(parameters: Any, ids: bool) -> list[str]:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from textclf.errors import ExportError
-from textclf.gate.tensorflow_c import Session, TensorFlow, TensorFlowError, text_libraries
+from textclf.gate.session import Session
+from textclf.gate.tensorflow_c import TensorFlow, TensorFlowError, text_libraries
 from textclf.savedmodel.golden import decode_tensor, encode_tensor
 
 LIBRARIES, LOAD = "libraries", "load"
@@ -61,7 +62,7 @@ def _step(say: Callable[..., None], name: str | int, work: Callable[[], tuple[An
         result, facts = work()
     except (TensorFlowError, ExportError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")  # the lines after it say where in the graph
-        say(end=name, error=reason, code=getattr(error, "code", None))
+        say(end=name, error=reason)
         return None
     seconds = time.perf_counter() - start
     if "answers" in facts:
