@@ -22,7 +22,7 @@ BATCH_SIZE = 64
 DEADLINE = 60.0
 """Seconds that a call may take."""
 
-_MOST_VERSION = 2**63 - 1
+MOST_VERSION = 2**63 - 1
 T = TypeVar("T")
 Texts = Iterable[str | bytes]
 
@@ -234,7 +234,7 @@ def _check_version(version: int | None, label: str | None) -> None:
         raise ValueError(f"expected a version or a label, got both: {version} and {label!r}")
     if version is not None and (isinstance(version, bool) or not isinstance(version, int)):
         raise TypeError(f"version: expected a number, got {type(version).__name__}: {version!r}")
-    if version is not None and not 0 <= version <= _MOST_VERSION:
-        raise ValueError(f"version: expected 0 to {_MOST_VERSION}, got {version}")
+    if version is not None and not 0 <= version <= MOST_VERSION:
+        raise ValueError(f"version: expected 0 to {MOST_VERSION}, got {version}")
     if label is not None:
         check_name("label", label)

@@ -24,6 +24,8 @@ _HINTS = [
 ]
 """What to do about a refusal, by its words."""
 
+_LESS = "Ask for less at once, or give a longer deadline."
+
 
 def error_of(outcome: Refusal | Failure, ask: Ask, server: str, model: str, tried: str) -> ServingError:
     """Return the error that a request ends in.
@@ -37,44 +39,39 @@ def error_of(outcome: Refusal | Failure, ask: Ask, server: str, model: str, trie
     """
     if isinstance(outcome, Failure):
         return _unanswered(outcome, server, tried)
-    status, said = outcome.status, outcome.message
-    words = f"{server}: {{}} ({status}: {said or 'no message'})."
+    kind, expected, to_do = _refused(outcome, ask, model, tried)
+    said = f"{outcome.status}: {outcome.message or 'no message'}"
+    return kind(f"{server}: {expected} ({said}).{to_do and ' '}{to_do}", status=outcome.status)
+
+
+def _refused(refusal: Refusal, ask: Ask, model: str, tried: str) -> tuple[type[ServingError], str, str]:
+    """Return the error's class, what was expected and came, and what to do."""
+    status, said = refusal.status, refusal.message
     if said.startswith(("Servable not found", "Could not find")):
         which = f"'{model}'" if ask.version is None else f"version {ask.version} of '{model}'"
-        return UnknownModelError(
-            words.format(f"expected the model to be served, got no {which}")
-            + " Check the name; Client.status() says how its versions are.",
-            status=status,
-        )
+        what = f"expected a served model, got no {which}"
+        return UnknownModelError, what, "Check the name; Client.status() says how its versions are."
     if said.startswith("Unrecognized servable version label"):
-        return UnknownLabelError(
-            words.format(f"expected a version of '{model}' with the label '{ask.label}', got none")
-            + f" Set it with `textclf label {model} {ask.label}`, and start the server with the labels' models.config.",
-            status=status,
-        )
+        what = f"expected a version of '{model}' with the label '{ask.label}', got none"
+        set_it = f"Set it with `textclf label {model} {ask.label}`"
+        return UnknownLabelError, what, f"{set_it}, and start the server with the labels' models.config."
     if status in (401, 403):
-        return AccessError(words.format(f"'{model}' is refused") + " Give an API key that may ask it.", status=status)
+        return AccessError, f"'{model}' was refused", "Give an API key that may ask it."
     if status in (429, 503):
-        again = "" if outcome.retry_after is None else f" It asks to come again in {outcome.retry_after:g} s."
-        return BusyError(
-            words.format(f"no room for the request, {tried}") + f"{again} Ask later, or ask less at once.",
-            status=status,
-        )
+        again = "" if refusal.retry_after is None else f"It asks to come again in {refusal.retry_after:g} s. "
+        return BusyError, f"no room for the request, {tried}", f"{again}Ask later, or for less at once."
     if status == 504:
-        return _late(server, f"the server gave up, {tried} ({status}: {said})", status)
+        return DeadlineError, f"expected an answer in time, but the server gave up, {tried}", _LESS
     if status == 404 or 300 <= status < 400:
-        return ReplyError(
-            words.format("expected TensorFlow Serving's REST interface, got something else")
-            + " Check the address and its port: REST is mostly on 8501, gRPC on 8500.",
-            status=status,
-        )
-    hint = next((f" {hint}" for pattern, hint in _HINTS if re.search(pattern, said, re.DOTALL)), "")
-    return RefusedError(words.format(f"'{model}' did not answer {_named(ask)}") + hint, status=status)
+        what = "expected TensorFlow Serving's interface, got something else"
+        return ReplyError, what, "Check the address and its port: REST is mostly on 8501, gRPC on 8500."
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, said, re.DOTALL)), "")
+    return RefusedError, f"'{model}' did not answer {_named(ask)}", hint
 
 
 def _unanswered(outcome: Failure, server: str, tried: str) -> ServingError:
     if outcome.timed_out:
-        return _late(server, f"nothing came, {tried}", None)
+        return DeadlineError(f"{server}: expected an answer in time, but nothing came, {tried}. {_LESS}")
     if outcome.lasting:
         return UnreachableError(
             f"{server}: expected a server that can be trusted: {outcome.reason}. Name its certificate authority's "
@@ -86,12 +83,5 @@ def _unanswered(outcome: Failure, server: str, tried: str) -> ServingError:
     )
 
 
-def _late(server: str, what: str, status: int | None) -> DeadlineError:
-    return DeadlineError(
-        f"{server}: expected an answer in time, but {what}. Ask for less at once, or give a longer deadline.",
-        status=status,
-    )
-
-
 def _named(ask: Ask) -> str:
-    return f"'{ask.signature}' with {len(ask.rows)} texts" if ask.rows else ask.kind
+    return f"'{ask.signature}' for {len(ask.rows)} texts" if ask.rows else ask.kind
