@@ -15,6 +15,7 @@ COMMANDS = {
     "tune": "Search for the values of a config that score best on dev.",
     "evaluate": "Score a run or an export on labelled data.",
     "predict": "Classify texts from arguments, a file or standard input.",
+    "ask": "Ask a running server for the labels of texts.",
     "export": "Export a run as the next version of a served model.",
     "verify": "Load an export as a server does, ask it, and say what is wrong.",
     "serve": "Answer over REST and gRPC, as TensorFlow Serving or with it.",
