@@ -42,13 +42,17 @@ def main() -> None:
     texts = [row.text for row in read("sample:test", DataConfig(train="sample:test")) if isinstance(row, Example)]
     paths = [Path(path) for path in options.exports]
     found: dict[tuple[str, str, str], list[float]] = {}
-    with _serving(paths) as url:
+    with _serving(paths) as address:
         sessions = {path.name: _session(path) for path in paths}
         for number in range(options.repeats + 1):
             for path in paths[:: -1 if number % 2 else 1]:
-                ways = [(f"{url}/v1/models/{path.name}:predict", "local server"), (sessions[path.name], "C API")]
-                for asked, way in ways[:: -1 if number % 2 else 1]:
-                    figures = asyncio.run(_by_rest(asked, texts)) if isinstance(asked, str) else _by_c(asked, texts)
+                url = f"{address}/v1/models/{path.name}:predict"
+                ways: list[tuple[str, Callable[[], dict[str, float]]]] = [
+                    ("local server", lambda url=url: asyncio.run(_by_rest(url, texts))),
+                    ("C API", lambda name=path.name: _by_c(sessions[name], texts)),
+                ]
+                for way, measure in ways[:: -1 if number % 2 else 1]:
+                    figures = measure()
                     for name, value in figures.items():
                         if number:
                             found.setdefault((path.name, way, name), []).append(value)
