@@ -47,12 +47,9 @@ def main() -> None:
         for number in range(options.repeats + 1):
             for path in paths[:: -1 if number % 2 else 1]:
                 url = f"{address}/v1/models/{path.name}:predict"
-                ways: list[tuple[str, Callable[[], dict[str, float]]]] = [
-                    ("local server", lambda url=url: asyncio.run(_by_rest(url, texts))),
-                    ("C API", lambda name=path.name: _by_c(sessions[name], texts)),
-                ]
-                for way, measure in ways[:: -1 if number % 2 else 1]:
-                    figures = measure()
+                for way in ("local server", "C API")[:: -1 if number % 2 else 1]:
+                    is_served = way == "local server"
+                    figures = asyncio.run(_by_rest(url, texts)) if is_served else _by_c(sessions[path.name], texts)
                     for name, value in figures.items():
                         if number:
                             found.setdefault((path.name, way, name), []).append(value)
