@@ -23,6 +23,7 @@ PAGES: dict[str, list[str]] = {
     "docs/data.md": [],
     "docs/export.md": ["textclf init messages.csv", "textclf train config.yaml"],
     "docs/models.md": ["textclf init messages.csv"],
+    "docs/serving.md": [],
     "docs/security.md": ["textclf init messages.csv", "textclf train config.yaml", "textclf export runs/messages"],
     "docs/training.md": ["textclf init messages.csv"],
     "docs/tuning.md": ["textclf init messages.csv"],
