@@ -22,6 +22,7 @@ setup(
         "textclf.gate": ["*.tsv"],
         "textclf.savedmodel": ["*.j2"],
         "textclf.samples": ["*.csv", "*.yaml", "*.md"],
+        "textclf.server": ["page_files/*"],
     },
     install_requires=[
         "click>=8.1",

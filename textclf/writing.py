@@ -12,15 +12,18 @@ UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, beside: Path | None = None) -> Iterator[Path]:
     """Give an empty file beside `path` to write to, and put it in place when the block ends well.
+
+    Who is killed leaves that file. Where it may not be, as in a folder whose files are all listed, `beside` says what
+    it stands beside, on the same disk.
 
     A link stays, and the file that it shows is replaced. If the block fails, `path` stays as it was and what was
     written of the new file is removed. An `OSError` that names no file, or the unfinished one, then names `path`.
     """
     with naming(path):
         target = Path(os.path.realpath(path))  # `resolve` raises no OSError for a link that shows itself
-        unfinished = _made_beside(target)
+        unfinished = _made_beside(target if beside is None else beside.resolve())
         try:
             yield unfinished
             put_in_place(unfinished, target)

@@ -31,7 +31,7 @@ PAGES: dict[str, list[str]] = {
         "textclf train config.yaml",
         *["textclf export runs/messages"] * 3,
     ],
-    "docs/verify.md": [],
+    "docs/verify.md": ["textclf init messages.csv", "textclf train config.yaml", "textclf export runs/messages"],
 }
 """The pages, and what their readers have typed before."""
 

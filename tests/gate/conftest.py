@@ -1,8 +1,9 @@
 """Versions as an export writes them, of a model that is built in a second."""
 
+import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from textclf.savedmodel.manifest import write_manifest
 
 LABELS = ["delivery", "refund", "登录"]
 WORDS = ["[UNK]", "[PAD]", "parcel", "money", "back", "late", "where", "is", "a", "##s", "退", "款"]
-BATCHING = "max_batch_size { value: 8 }\nbatch_timeout_micros { value: 500 }\nallowed_batch_sizes: [1, 2, 4, 8]\n"
+BATCHING = "max_batch_size { value: 4 }\nbatch_timeout_micros { value: 500 }\nallowed_batch_sizes: [1, 4]\n"
 TEXTS = ["where is my parcel", "", "money back 退款", "a late parcel"]
 
 
@@ -105,13 +106,18 @@ def write_warmup(path: Path, requests: list[Request]) -> None:
             writer.write(log.SerializeToString())
 
 
+def resized(inputs: Mapping[str, Any], size: int) -> dict[str, Any]:
+    return {name: np.resize(value, size) for name, value in inputs.items()}
+
+
 def complete(path: Path, golden: list[Request]) -> None:
     """Write what stands beside the graph."""
     (path / EXTRA).mkdir(exist_ok=True)
     (path / LABELS_FILE).write_text(json.dumps(LABELS), encoding="utf-8")
     (path / BATCHING_FILE).write_text(BATCHING, encoding="utf-8")
     write_golden(path / GOLDEN_FILE, golden)
-    write_warmup(path, golden)
+    sizes = itertools.product(golden, (1, 4))
+    write_warmup(path, [Request(request.signature, resized(request.inputs, size), {}) for request, size in sizes])
     write_manifest(path)
 
 

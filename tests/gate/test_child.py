@@ -5,14 +5,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from textclf.errors import ExportError
 from textclf.gate import process
 from textclf.gate.process import Question, ask
+from textclf.gate.replay import Asked
+from textclf.gate.report import Report
 from textclf.gate.tensorflow_c import TensorFlow, folder_of, text_libraries
+from textclf.gate.verify import _ask
 
 # What a library writes to standard output must not come between the lines.
 PROGRAM = """
@@ -51,6 +57,52 @@ def test_an_end_by_itself_is_told_with_its_last_words(good_version: Path, monkey
     session = ask(good_version, [Question({"a:0": np.array([b""], object)}, ["b:0"])])
     assert session.failure.startswith("The process ended with exit code 1 (")
     assert session.answers == []
+
+
+def test_an_answer_of_another_dtype_is_told_and_the_next_is_asked(tmp_path: Path) -> None:
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def ask(self, x: Any) -> Any:
+            return {"positive": x > 0, "x": x}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.ask})
+    outputs = [Question({"serving_default_x:0": np.ones(2, np.float32)}, [f"PartitionedCall:{n}"]) for n in range(2)]
+    positive, same = ask(tmp_path, outputs).answers
+    assert (positive.tensors, positive.error) == (None, "expected a tensor of float32, int64 or bytes, got bool")
+    assert same.tensors is not None and same.tensors[0].tolist() == [1, 1]
+
+
+DIES = """
+import json, os, sys
+for message in json.loads(sys.argv[1]):
+    print(json.dumps(message), flush=True)
+os.kill(os.getpid(), 9)
+"""
+LOADED = [{"end": "libraries", "resident_bytes": 1, "version": "2"}, {"end": "load", "resident_bytes": 1, "seconds": 1}]
+ANSWERED = {"end": 0, "seconds": 1, "answers": {"b:0": {"dtype": "string", "shape": [1], "values": ["x"]}}}
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        (LOADED[:1], "It cannot be loaded: The process died of SIGKILL between libraries and load."),
+        (LOADED, "Between the load and First, the process died of SIGKILL. So would the server."),
+        ([*LOADED, ANSWERED], "Between First and Second, the process died of SIGKILL. So would the server."),
+    ],
+)
+def test_an_end_between_two_steps_says_between_which(
+    said: Any, finding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", DIES, json.dumps(said)]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    signature = SignatureDef()
+    signature.inputs["a"].name, signature.outputs["b"].name = "a:0", "b:0"
+    asked = [Asked("hostile", name, signature, {"a": np.array([b""], object)}) for name in ("First", "Second")]
+    report = Report(tmp_path)
+    _ask(tmp_path, asked, report)
+    assert report.findings[0] == finding
 
 
 def test_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

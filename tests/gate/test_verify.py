@@ -33,7 +33,7 @@ def test_a_good_version_is_accepted(report: Report, good_version: Path) -> None:
     assert report.accepted and not report.skipped
     assert report.path == good_version
     assert report.signatures == ["classify", "scores", "serving_default"]
-    assert report.requests == {"warm-up": 3, "golden": 3, "hostile": 7 + 7 + 8}
+    assert report.requests == {"warm-up": 6, "golden": 3, "hostile": 7 + 7 + 8}
 
 
 def test_what_is_measured(report: Report, good_version: Path) -> None:
@@ -54,7 +54,7 @@ def test_what_is_measured(report: Report, good_version: Path) -> None:
 def test_the_report_as_text_and_as_json(report: Report) -> None:
     text = report.to_text()
     assert text.startswith(f"{report.path}: accepted\n  graph ")
-    assert "3 warm-up, 3 golden, 22 hostile" in text
+    assert "6 warm-up, 3 golden, 22 hostile" in text
     assert "its ops are in TensorFlow Serving 2.12 and later" in text
     value = json.loads(json.dumps(report.to_json()))
     assert value["accepted"] is True and value["findings"] == []
@@ -168,10 +168,10 @@ def test_variables_that_the_load_does_not_bring(workshop: Any, version: Path) ->
     """Such an export loads well and fails at the first request."""
     workshop.edit_graph(version, lambda meta_graph: meta_graph.ClearField("saver_def"))
     findings = verify(version).findings
-    assert len(findings) == 6  # each warm-up record and each golden request
+    assert len(findings) == 9  # each warm-up record and each golden request
     assert findings[0].startswith("Warm-up record 1 ('serving_default') fails: ")
     assert findings[0].endswith(" The server would refuse to load the version.")
-    assert findings[3].startswith("Golden request 1 ('serving_default') fails: ")
+    assert findings[6].startswith("Golden request 1 ('serving_default') fails: ")
     assert all("Could not find variable" in finding for finding in findings), findings
 
 
@@ -182,7 +182,7 @@ def test_a_table_that_the_load_does_not_fill(workshop: Any, version: Path) -> No
 
     workshop.edit_graph(version, forget)
     findings = verify(version).findings
-    assert len(findings) == 6
+    assert len(findings) == 9
     assert all("Table not initialized" in finding for finding in findings), findings
 
 
@@ -209,8 +209,10 @@ def test_records_that_fail_and_answers_that_changed(workshop: Any, version: Path
     write_manifest(version)
     report = verify(version)
     assert report.requests == {"warm-up": 2, "golden": 4, "hostile": 22}
-    missing, inputs, no_such, no_record, no_request, shape, *golden_findings = report.findings
+    missing, inputs, no_such, no_record, no_request, no_scores, no_default, shape, *golden_findings = report.findings
     assert (no_record, no_request) == ("No warm-up record asks 'classify'.", "No golden request asks 'classify'.")
+    assert no_scores.startswith("No warm-up record asks 'scores' for a batch of 4, which 'batching_params.pbtxt' ")
+    assert no_default.startswith("No warm-up record asks 'serving_default' for a batch of 1, which ")
     assert missing == (
         "Warm-up record 3 ('embed') names a signature that is not there; there are 'classify', 'scores', "
         "'serving_default'."
@@ -223,6 +225,20 @@ def test_records_that_fail_and_answers_that_changed(workshop: Any, version: Path
         "Golden request 2 ('scores'): 'scores' differs by up to 0.01 from what was exported (at most 0.0001).",
         "Golden request 3 ('scores'): 'scores' is float32[1, 3], expected float32[1, 2].",
     ]
+
+
+def test_what_is_not_warmed_up(workshop: Any, version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Outcome(failure="not asked"))
+    ask = read_golden(version / GOLDEN_FILE).requests
+    workshop.write_warmup(version, [])
+    write_manifest(version)
+    assert verify(version).findings[0] == (
+        "'tf_serving_warmup_requests' holds no record: the first requests to a new version would be slow."
+    )
+    (version / BATCHING_FILE).write_text("", encoding="utf-8")  # batches of any size: nobody can warm up them all
+    workshop.write_warmup(version, ask)
+    write_manifest(version)
+    assert verify(version).findings == ["It cannot be loaded: not asked."]
 
 
 def test_a_text_that_ends_the_process(workshop: Any, version: Path) -> None:
@@ -273,7 +289,7 @@ def test_what_is_no_version(tmp_path: Path) -> None:
 
 
 def test_damaged_files_beside_the_graph(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Session(failure="not asked"))
+    monkeypatch.setattr("textclf.gate.verify.ask", lambda *_: process.Outcome(failure="not asked"))
     (version / GOLDEN_FILE).write_text("{}", encoding="utf-8")
     (version / WARMUP_FILE).write_bytes(b"no records at all")
     (version / LABELS_FILE).write_text("[", encoding="utf-8")

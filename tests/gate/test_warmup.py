@@ -70,9 +70,11 @@ def test_a_thousand_records_and_no_more(tmp_path: Path) -> None:
         read_warmup(written(tmp_path, *[record] * 1001))
 
 
-def test_a_file_that_is_missing_compressed_or_damaged(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_empty_compressed_or_damaged(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="is missing: the first requests to a new version would be slow"):
         read_warmup(tmp_path / "tf_serving_warmup_requests")
+    with pytest.raises(ExportError, match="requests' holds no record: the first requests to a new version would be"):
+        read_warmup(written(tmp_path))
     with pytest.raises(ExportError, match="is no uncompressed TFRecord file, or damaged"):
         read_warmup(written(tmp_path, predict(["a"]), options="GZIP"))
     path = written(tmp_path, predict(["a"]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from textclf.evaluation.calibration import Reliability
 from textclf.runs.directory import Run
 from textclf.savedmodel.card import model_card, write_card
 
@@ -26,6 +27,29 @@ def test_the_card_says_what_the_run_measured(trained_run: Run, tmp_path: Path) -
     page = (tmp_path / "model_card.md").read_text(encoding="utf-8")
     for words in (f"{scores.accuracy:.4f}", results["data_fingerprint"], "no weights of others", "tensorflow"):
         assert words in page
+
+
+def test_the_plot_is_small_and_shown(trained_run: Run, tmp_path: Path) -> None:
+    card = model_card(trained_run, "messages")
+    write_card(tmp_path, card)
+    plot = (tmp_path / "reliability.png").read_bytes()
+    assert plot.startswith(b"\x89PNG") and len(plot) < 40_000
+    assert ", on test](reliability.png)" in (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    found = trained_run.results["calibration"]["test"]["after"]
+    assert Reliability.from_json(found).error == pytest.approx(found["expected_calibration_error"])
+    assert sum(found["bins"]["counts"]) == trained_run.scores("test").support
+
+
+def test_a_run_without_bins_has_no_plot(trained_run: Run, tmp_path: Path) -> None:
+    """Those of before wrote two figures alone."""
+    card = model_card(trained_run, "messages")
+    calibration = json.loads(json.dumps(card["calibration"]))
+    for when in ("before", "after"):
+        del calibration["test"][when]["bins"]
+    write_card(tmp_path, card | {"calibration": calibration})
+    assert not (tmp_path / "reliability.png").exists()
+    page = (tmp_path / "model_card.md").read_text(encoding="utf-8")
+    assert "reliability.png" not in page and "| test, before |" in page
 
 
 def test_no_folder_of_somebodys_machine_is_told(trained_run: Run) -> None:

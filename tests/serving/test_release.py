@@ -22,6 +22,7 @@ from textclf.serving.evaluate import own_test_split
 from textclf.serving.export import export
 from textclf.serving.release import check_floors, compare_with_live, live_version
 from textclf.store.labels import set_label
+from textclf.store.lifecycle import publish_version
 from textclf.store.log import read
 from textclf.store.versions import versions
 
@@ -133,6 +134,28 @@ def test_the_log_says_what_was_compared(trained_run: Run, base: Path) -> None:
     facts = read(base / "tiny")[-1].facts
     assert (facts["action"], facts["version"], facts["compared_with"]) == ("published", 2, 1)
     assert "95 % interval +0.0000 to +0.0000" in facts["comparison"]
+
+
+@pytest.mark.usefixtures("findings")
+def test_who_publishes_meanwhile_is_compared_with(
+    trained_run: Run, bad_run: Run, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two exports at once, each is compared with what is live when it is published."""
+
+    def copy(_: Run, directory: Path, name: str) -> None:
+        del name
+        shutil.copytree(exported, directory, dirs_exist_ok=True)
+        other = directory.with_name(".unfinished-other")
+        if not (directory.parent / "2").exists():
+            publish_version(shutil.copytree(exported, other), directory.parent)
+
+    monkeypatch.setattr(export_module, "write_version", copy)
+    with pytest.raises(ExportError, match="worse than version 1, which is live"):
+        export(bad_run, base=tmp_path)
+    assert versions(tmp_path / "tiny") == [1]
+    assert export(trained_run, base=tmp_path).name == "3"
+    assert read(tmp_path / "tiny")[-1].facts["compared_with"] == 2
+    assert export(bad_run, base=tmp_path, allow_worse=True).name == "4"
 
 
 @pytest.mark.usefixtures("quick_write")

@@ -10,12 +10,20 @@ from typing import Any
 
 import pytest
 
+from textclf.savedmodel.manifest import check_manifest
 from textclf.store import log
 from textclf.store.backup import backup, restore_from
+from textclf.store.contents import entries
+from textclf.store.keys import new_signing_key, read_public_key, read_signing_key
 from textclf.store.labels import remove_label, rollback, set_label
 from textclf.store.lifecycle import publish_version, restore, retire
 from textclf.store.models_config import read_labels
+from textclf.store.sealing import sealed_files
+from textclf.store.secured import seal_live, sign, unseal_live
+from textclf.store.signing import check_signature
 from textclf.store.versions import states, versions
+
+from .conftest import KEY
 
 Publish = Callable[..., Path]
 
@@ -29,6 +37,10 @@ CHANGES: dict[str, Callable[[Path], Any]] = {
     "rollback": lambda base: rollback(base, "m"),
     "backup": lambda base: backup(base, "m", base.parent / "backup"),
     "restore-from": lambda base: restore_from(base.parent / "old", base),
+    "seal": lambda base: seal_live(base, "m", 1, KEY),
+    "seal and remove": lambda base: seal_live(base, "m", 1, KEY, remove=True),
+    "unseal": lambda base: unseal_live(base, "m", 6, KEY),
+    "sign": lambda base: sign(base / "m/1", read_signing_key(base.parent / "release.key")),
 }
 STEPS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -61,13 +73,20 @@ def killed_at(step: int, change: Callable[[], Any]) -> bool:
 
 @pytest.fixture
 def prepared(base: Path, publish: Publish) -> Path:
-    """Versions 1 to 3 live, 4 retired; `stable` was on 3 and is on 2; a backup that has a fifth; one to publish."""
+    """Versions 1 to 3 live, 4 retired, 6 sealed; `stable` was on 3 and is on 2; a backup that has a fifth.
+
+    There is one to publish, and version 1 is signed, by the key that signs it again.
+    """
     for number in range(1, 6):
         publish(content=f"graph {number}")
     set_label(base, "m", "old", 5)
     backup(base, "m", base.parent / "old")
     shutil.rmtree(base / "m/5")
     retire(base, "m", 4)
+    publish(content="graph 6")
+    seal_live(base, "m", 6, KEY, remove=True)
+    new_signing_key(base.parent / "release.key")
+    sign(base / "m/1", read_signing_key(base.parent / "release.key"))
     set_label(base, "m", "stable", 3)
     set_label(base, "m", "stable", 2)
     shutil.copytree(base / "m/1", base / "m/.unfinished-new")
@@ -97,13 +116,17 @@ def test_a_kill_at_any_step(prepared: Path, tmp_path_factory: pytest.TempPathFac
 def check_whole(base: Path) -> None:
     """Hold that labels point at live versions, versions and backups are whole, and the log can be trusted."""
     assert set(read_labels(base, "m").values()) <= set(versions(base / "m"))
-    assert set(states(base / "m")) >= {1, 2, 3, 4}
-    for place in ("m/[0-9]*", "m/.retired/*"):
-        assert all((path / "variables/variables.index").is_file() for path in base.glob(place))
+    assert set(states(base / "m")) >= {1, 2, 3, 4, 6}
+    folders = [path for place in ("m/[0-9]*", "m/.retired/*") for path in base.glob(place) if path.is_dir()]
+    assert [problem for path in folders for problem in check_manifest(path)] == []
+    for path in base.glob("m/[0-9]*.sealed"):
+        assert "variables/variables.index" in entries(sealed_files(path, KEY))
+    if (base / "m/1").exists():
+        check_signature(base / "m/1", [read_public_key(base.parent / "release.key.pub")])
     assert not [line.problem for line in log.read(base / "m") if line.problem]
     if (base.parent / "backup").exists():
         elsewhere = base.parent / "elsewhere"
-        assert restore_from(base.parent / "backup", elsewhere).new == [1, 2, 3, 4]
+        assert restore_from(base.parent / "backup", elsewhere).new == [1, 2, 3, 4, 6]
         shutil.rmtree(elsewhere)
 
 
@@ -112,6 +135,6 @@ def try_again(change: Callable[[Path], Any], base: Path) -> None:
     try:
         change(base)
     except Exception as error:
-        done = ("is retired", "is live", "has no label", "is there already", "knows of no version")
+        done = ("is retired", "is sealed", "is live", "has no label", "is there already", "knows of no version")
         assert any(words in str(error) for words in done), error
     check_whole(base)

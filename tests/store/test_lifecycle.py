@@ -131,6 +131,25 @@ def test_who_waits_too_long_is_told_for_whom(publish: Publish, base: Path, monke
     retire(base, "m", 1)
 
 
+def test_who_waits_longer_than_a_moment_says_so_once(
+    publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A finished export is not thrown away for a backup that takes minutes."""
+    assert lock.PATIENCE > 1800
+    publish(), publish()
+    monkeypatch.setattr(lock, "SILENCE", 0.05)
+    change = threading.Thread(target=retire, args=(base, "m", 1))
+    with lock.locked(base / "m"):
+        change.start()
+        change.join(0.3)
+        assert change.is_alive()
+    change.join()
+    assert states(base / "m") == {1: "retired", 2: "live"}
+    (said,) = caplog.messages
+    assert f"/m' is being written by process {os.getpid()} on " in said
+    assert said.endswith(". Waiting for it, at most 60 minutes.")
+
+
 def test_a_folder_that_only_others_may_write(publish: Publish, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

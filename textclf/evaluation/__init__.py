@@ -7,9 +7,10 @@ so that the trainer can count scores without them.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from textclf.evaluation.counts import Average
 from textclf.evaluation.curves import PrecisionRecallCurve, precision_recall_curves
 from textclf.evaluation.mistakes import ConfusedPair, Mistake, Place, confident_mistakes, confused_pairs
-from textclf.evaluation.scores import SCORES, Average, Scores, confusion_matrix, score
+from textclf.evaluation.scores import SCORES, Scores, confusion_matrix, score
 
 if TYPE_CHECKING:
     from textclf.evaluation.report import Evaluation, write_report

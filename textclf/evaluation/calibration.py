@@ -3,6 +3,7 @@
 Guo et al. (2017), "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +40,26 @@ class Reliability:
         distance = np.abs(self.confidence[filled] - self.accuracy[filled])
         return float(distance @ self.counts[filled] / self.counts.sum())
 
-    def to_json(self) -> dict[str, float]:
-        """Return the two figures that sum it up."""
-        return {"expected_calibration_error": self.error, "log_loss": self.log_loss}
+    def to_json(self) -> dict[str, Any]:
+        """Return the two figures that sum it up, and the bins, with None for what an empty one has not."""
+        columns = {"counts": self.counts, "confidence": self.confidence, "accuracy": self.accuracy}
+        bins = {
+            name: [None if value != value else value for value in column.tolist()] for name, column in columns.items()
+        }
+        return {"expected_calibration_error": self.error, "log_loss": self.log_loss, "bins": bins}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Reliability":
+        """Make what `to_json` wrote.
+
+        Example:
+            >>> found = reliability(np.array([[0.9, 0.1], [0.7, 0.3]]), np.array([0, 1]))
+            >>> Reliability.from_json(found.to_json()).error == found.error
+            True
+        """
+        bins = values["bins"]
+        confidence, accuracy = (np.array(bins[name], np.float64) for name in ("confidence", "accuracy"))
+        return cls(np.array(bins["counts"], np.int64), confidence, accuracy, values["log_loss"])
 
 
 def reliability(probabilities: npt.NDArray[Any], targets: npt.NDArray[np.integer], bins: int = NUM_BINS) -> Reliability:

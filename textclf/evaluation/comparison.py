@@ -4,14 +4,14 @@ Koehn (2004), "Statistical Significance Tests for Machine Translation Evaluation
 https://aclanthology.org/W04-3250; Efron & Tibshirani (1993), "An Introduction to the Bootstrap".
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.evaluation.checks import check_class_ids
-from textclf.evaluation.scores import SCORES, Scores, confusion_matrix
+from textclf.evaluation.counts import Counts, LabelCounts
+from textclf.evaluation.scores import SCORES
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -60,7 +60,7 @@ def paired_bootstrap(
     targets: npt.NDArray[np.integer],
     first: npt.NDArray[np.integer],
     second: npt.NDArray[np.integer],
-    labels: Sequence[str],
+    num_classes: int,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
@@ -71,36 +71,36 @@ def paired_bootstrap(
         targets: int[rows], the right classes, at least one row.
         first: int[rows], what the first one says.
         second: int[rows], what the second one says.
-        labels: Name of each class.
+        num_classes: How many classes there are.
         seed: Of the draws.
         resamples: How many draws.
 
     Example:
         >>> targets = np.arange(200) % 2
-        >>> found = paired_bootstrap("accuracy", targets, targets * 0, targets, ["a", "b"])
+        >>> found = paired_bootstrap("accuracy", targets, targets * 0, targets, num_classes=2)
         >>> found.is_worse, found.first, found.second
         (True, 0.5, 1.0)
     """
-    score, size = SCORES[metric], len(labels)
+    score = SCORES[metric]
     named = {"targets": targets, "first": first, "second": second}
-    columns = [check_class_ids(name, ids, size) for name, ids in named.items()]
+    columns = [check_class_ids(name, ids, num_classes) for name, ids in named.items()]
     # Rows that are alike in all three are drawn as one: a draw is how often each kind comes.
     kinds, counts = np.unique(np.stack(columns), axis=1, return_counts=True)  # (3, kinds), (kinds,)
     draws = np.random.default_rng(seed).multinomial(len(targets), counts / len(targets), size=resamples)
-    differences = [
-        score(_scores(kinds[0], kinds[1], draw, labels)) - score(_scores(kinds[0], kinds[2], draw, labels))
-        for draw in draws
-    ]
+
+    def scores(draw: Counts) -> tuple[float, float]:
+        one, other = (score(_counts(kinds[0], answers, draw, num_classes)) for answers in kinds[1:])
+        return one, other
+
+    differences = [one - other for one, other in map(scores, draws)]
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    scores = [score(Scores.from_confusion(confusion_matrix(targets, ids, size), labels)) for ids in (first, second)]
     decided = int(((first == targets) != (second == targets)).sum())
-    return Comparison(metric, scores[0], scores[1], float(low), float(high), len(targets), decided)
+    return Comparison(metric, *scores(counts), float(low), float(high), len(targets), decided)
 
 
-def _scores(
-    targets: npt.NDArray[np.int64], answers: npt.NDArray[np.int64], draw: npt.NDArray[np.int64], labels: Sequence[str]
-) -> Scores:
-    """Return the scores of a draw of kinds of rows."""
-    size = len(labels)
-    cells = np.bincount(targets * size + answers, draw, minlength=size * size)
-    return Scores.from_confusion(cells.astype(np.int64).reshape(size, size), labels)
+def _counts(targets: Counts, answers: Counts, draw: Counts, num_classes: int) -> LabelCounts:
+    """Return the counts of a draw of kinds of rows; a confusion matrix of many classes would take a second to fill."""
+    right = np.where(targets == answers, draw, 0)
+    weighted = ((targets, right), (answers, draw), (targets, draw))
+    found = (np.bincount(ids, weights, num_classes) for ids, weights in weighted)
+    return LabelCounts(*(each.astype(np.int64) for each in found))

@@ -13,6 +13,14 @@ Counts = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.float64]
 
 
+class Average(NamedTuple):
+    """Precision, recall and F1 over all labels, each from 0 to 1."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
 class LabelCounts(NamedTuple):
     """The counts of every label, each `int64[classes]`.
 
@@ -46,6 +54,30 @@ class LabelCounts(NamedTuple):
     def f1(self) -> Shares:
         """Return `float64[classes]`: harmonic mean of precision and recall."""
         return _divide(2 * self.true_positives, self.predicted + self.support)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows whose label was predicted, from 0 to 1; 0 when there are no rows."""
+        return int(self.true_positives.sum()) / max(int(self.support.sum()), 1)
+
+    @property
+    def macro(self) -> Average:
+        """Mean over the labels, each counting the same."""
+        return Average(*(float(np.average(each)) for each in (self.precision(), self.recall(), self.f1())))
+
+    @property
+    def weighted(self) -> Average:
+        """Mean over the labels, each counting as much as it has rows."""
+        if not self.support.any():
+            return Average(0.0, 0.0, 0.0)
+        shares = (self.precision(), self.recall(), self.f1())
+        return Average(*(float(np.average(each, weights=self.support)) for each in shares))
+
+    @property
+    def micro(self) -> Average:
+        """Scores of the summed counts; with one label a text all three equal the accuracy."""
+        total = self.total()
+        return Average(total.precision().item(), total.recall().item(), total.f1().item())
 
 
 def _divide(part: Counts, whole: Counts) -> Shares:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from textclf.config import scores as config_scores
 from textclf.errors import ConfigError, DataError, listing
 from textclf.evaluation.checks import check_class_ids, check_confusion, check_labels
-from textclf.evaluation.counts import Counts, LabelCounts, Shares
+from textclf.evaluation.counts import Average, Counts, LabelCounts, Shares
 
 
 def confusion_matrix(targets: npt.ArrayLike, predictions: npt.ArrayLike, num_classes: int) -> Counts:
@@ -45,14 +45,6 @@ def confusion_matrix(targets: npt.ArrayLike, predictions: npt.ArrayLike, num_cla
         raise DataError(f"expected a prediction for each target, got {len(rows)} targets, {len(columns)} predictions")
     counts = np.bincount(rows * num_classes + columns, minlength=num_classes * num_classes)
     return counts.reshape(num_classes, num_classes).astype(np.int64, copy=False)
-
-
-class Average(NamedTuple):
-    """Precision, recall and F1 over all labels, each from 0 to 1."""
-
-    precision: float
-    recall: float
-    f1: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +89,7 @@ class Scores:
     @property
     def accuracy(self) -> float:
         """Share of rows whose label was predicted, from 0 to 1; 0 when there are no rows."""
-        return int(self.counts.true_positives.sum()) / max(self.support, 1)
+        return self.counts.accuracy
 
     @cached_property
     def counts(self) -> LabelCounts:
@@ -122,21 +114,17 @@ class Scores:
     @property
     def macro(self) -> Average:
         """Mean over the labels, each counting the same."""
-        return Average(*(float(np.average(each)) for each in (self.precision, self.recall, self.f1)))
+        return self.counts.macro
 
     @property
     def weighted(self) -> Average:
         """Mean over the labels, each counting as much as it has rows."""
-        if self.support == 0:
-            return Average(0.0, 0.0, 0.0)
-        weights = self.counts.support
-        return Average(*(float(np.average(each, weights=weights)) for each in (self.precision, self.recall, self.f1)))
+        return self.counts.weighted
 
     @property
     def micro(self) -> Average:
         """Scores of the summed counts; with one label a text all three equal the accuracy."""
-        total = self.counts.total()
-        return Average(total.precision().item(), total.recall().item(), total.f1().item())
+        return self.counts.micro
 
     def headline(self) -> dict[str, float]:
         """Return every registered score by its name, as in `SCORES`."""
@@ -182,10 +170,10 @@ class Scores:
         return scores_table(self)
 
 
-Score = Callable[[Scores], float]
+Score = Callable[[Scores | LabelCounts], float]
 
 SCORES: dict[str, Score] = {name: attrgetter(path) for name, path in config_scores.SCORES.items()}
-"""The scores that `textclf.config.scores` registers, as functions of `Scores`."""
+"""The scores that `textclf.config.scores` registers, as functions of `Scores` or of their counts."""
 
 
 def score(name: str, option: str = "score") -> Score:

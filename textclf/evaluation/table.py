@@ -1,6 +1,7 @@
 """The scores as a table for the terminal."""
 
-from textclf.evaluation.scores import Average, Scores
+from textclf.evaluation.counts import Average
+from textclf.evaluation.scores import Scores
 from textclf.terminal import character_width, display_width
 
 _WIDEST_LABEL = 40

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from textclf.errors import ExportError
-from textclf.gate.tensorflow_c import Session, TensorFlow, TensorFlowError, text_libraries
+from textclf.gate.session import Session
+from textclf.gate.tensorflow_c import TensorFlow, TensorFlowError, text_libraries
 from textclf.savedmodel.golden import decode_tensor, encode_tensor
 
 LIBRARIES, LOAD = "libraries", "load"
@@ -61,11 +62,15 @@ def _step(say: Callable[..., None], name: str | int, work: Callable[[], tuple[An
         result, facts = work()
     except (TensorFlowError, ExportError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")  # the lines after it say where in the graph
-        say(end=name, error=reason, code=getattr(error, "code", None))
+        say(end=name, error=reason)
         return None
     seconds = time.perf_counter() - start
     if "answers" in facts:
-        facts = {"answers": {key: encode_tensor(value) for key, value in facts["answers"].items()}}
+        try:
+            facts = {"answers": {key: encode_tensor(value) for key, value in facts["answers"].items()}}
+        except TypeError as error:  # a dtype that a server answers with, and JSON has no word for here
+            say(end=name, error=str(error), code=None)
+            return None
     say(end=name, seconds=seconds, resident_bytes=_resident_bytes(), **facts)
     return result
 

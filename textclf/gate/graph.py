@@ -65,6 +65,7 @@ class GraphFacts:
     needs_for: list[str]
 
 
+@cache
 def known_ops() -> dict[str, Op]:
     """Return the ops that TensorFlow Serving knows, by name; `tools/server_ops.py` writes the table.
 
@@ -72,7 +73,9 @@ def known_ops() -> dict[str, Op]:
         >>> known_ops()["FastBertNormalize"]
         Op(library='tensorflow-text', since='2.12')
     """
-    return dict(_table())
+    lines = files("textclf.gate").joinpath("server_ops.tsv").read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t") for line in lines[1:])
+    return {name: Op(library, since) for name, library, since in rows}
 
 
 def graph_facts(meta_graph: Any) -> GraphFacts:
@@ -80,7 +83,7 @@ def graph_facts(meta_graph: Any) -> GraphFacts:
     graph = meta_graph.graph_def
     called = {function.signature.name for function in graph.library.function}
     ops = sorted({node.op for node in _nodes(graph)} - called)
-    oldest, table = _versions()[0], _table()
+    oldest, table = _versions()[0], known_ops()
     later = {op: table[op].since for op in ops if op in table and table[op].since != oldest}
     return GraphFacts(
         nodes=len(graph.node),
@@ -108,7 +111,7 @@ def check_graph(meta_graph: Any) -> list[str]:
     refused = {op: reason for op in _ops(graph) - called if (reason := _refusal(op))}
     for op, reason in sorted(refused.items()):
         problems.append(f"The op '{op}' {reason}: {_where(graph, op)}.")
-    for op in sorted(_ops(graph) - called - refused.keys() - _table().keys()):
+    for op in sorted(_ops(graph) - called - refused.keys() - known_ops().keys()):
         problems.append(
             f"The op '{op}' is neither TensorFlow's nor tensorflow-text's in TensorFlow Serving {_versions()[0]} to "
             f"{_versions()[-1]}: {_where(graph, op)}."
@@ -142,16 +145,9 @@ def _where(graph: Any, op: str) -> str:
 
 
 @cache
-def _table() -> dict[str, Op]:
-    lines = files("textclf.gate").joinpath("server_ops.tsv").read_text(encoding="utf-8").splitlines()
-    rows = (line.split("\t") for line in lines[1:])
-    return {name: Op(library, since) for name, library, since in rows}
-
-
-@cache
 def _versions() -> list[str]:
     """Return the versions of the server that the table knows, ascending."""
-    return sorted({op.since for op in _table().values()}, key=_numbers)
+    return sorted({op.since for op in known_ops().values()}, key=_numbers)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from textclf.gate.signatures import EXAMPLES, TEXT, TEXT_PAIR
+from textclf.savedmodel.signatures import EXAMPLES, TEXT, TEXT_PAIR, example
 
 _HALF = 500_000
 _LONG = ("parcel money 验证码 " * _HALF)[:_HALF] + "x" * _HALF
@@ -46,8 +45,4 @@ def hostile(names: list[str]) -> Iterator[tuple[str, dict[str, NDArray[Any]]]]:
 
 def _content(name: str, text: bytes) -> bytes:
     """Return what an input gets for a text: the text, or an Example with it."""
-    if name != EXAMPLES:
-        return text
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text]))
-    features = tf.train.Features(feature={TEXT: feature, TEXT_PAIR: feature})
-    return bytes(tf.train.Example(features=features).SerializeToString())
+    return example({TEXT: text, TEXT_PAIR: text}) if name == EXAMPLES else text

@@ -16,7 +16,7 @@ from typing import IO, Any
 from numpy.typing import NDArray
 
 import textclf
-from textclf.gate.child import LIBRARIES
+from textclf.gate.child import LIBRARIES, LOAD
 from textclf.savedmodel.golden import decode_tensor, encode_tensor
 from textclf.startup import LOG_LEVEL
 
@@ -42,17 +42,19 @@ class Answer:
         tensors: The answer in the order of what was fetched; None if there was none.
         error: What TensorFlow said instead of answering; empty if it answered.
         death: How the process ended, or that it had to be ended; empty if it lives.
+        unasked: Whether it ended before it was asked this, after it had answered what came before.
         seconds: How long it took.
     """
 
     tensors: list[NDArray[Any]] | None = None
     error: str = ""
     death: str = ""
+    unasked: bool = False
     seconds: float = 0.0
 
 
 @dataclass
-class Session:
+class Outcome:
     """What came of a load and of all questions.
 
     Attributes:
@@ -67,19 +69,19 @@ class Session:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def ask(path: Path, questions: Sequence[Question]) -> Session:
+def ask(path: Path, questions: Sequence[Question]) -> Outcome:
     """Load a SavedModel in a fresh process and ask; one that a question kills is started again for those after it."""
-    session = Session()
+    outcome = Outcome()
     for _ in range(MOST_RESTARTS + 1):
-        _ask_until_death(path, questions, session)
-        if session.failure or len(session.answers) == len(questions):
+        _ask_until_death(path, questions, outcome)
+        if outcome.failure or len(outcome.answers) == len(questions):
             break
-    return session
+    return outcome
 
 
-def _ask_until_death(path: Path, questions: Sequence[Question], session: Session) -> None:
+def _ask_until_death(path: Path, questions: Sequence[Question], outcome: Outcome) -> None:
     """Add the answers that one process gives to those that are there."""
-    first = len(session.answers)
+    first = len(outcome.answers)
     with tempfile.TemporaryDirectory(prefix="textclf-verify-") as folder:
         plan = Path(folder) / "plan.json"
         requests = [_encode(question) for question in questions[first:]]
@@ -87,24 +89,25 @@ def _ask_until_death(path: Path, questions: Sequence[Question], session: Session
         with (Path(folder) / "log").open("w+b") as log:
             for step, message in _listen(plan, log):
                 if isinstance(step, str):
-                    _note_load(step, message, session, first == 0)
-                else:
-                    session.answers.append(_answer(message, questions[first + int(step)]))
+                    _note_load(step, message, outcome, first == 0)
+                elif int(step) < len(requests):  # and not after the last, when nothing is lost
+                    outcome.answers.append(_answer(message, questions[first + int(step)]))
                     if first == 0 and message.get("resident_bytes"):
-                        session.facts["resident_end"] = message["resident_bytes"]
+                        outcome.facts["resident_end"] = message["resident_bytes"]
 
 
-def _note_load(step: str, message: dict[str, Any], session: Session, is_first: bool) -> None:
+def _note_load(step: str, message: dict[str, Any], outcome: Outcome, is_first: bool) -> None:
     if "error" in message or "death" in message:
-        session.failure = message.get("error") or f"The process {message['death']} at {step}"
+        when = f"between {message['after']} and {step}" if "after" in message else f"at {step}"
+        outcome.failure = message.get("error") or f"The process {message['death']} {when}"
     elif is_first:
-        session.facts[f"resident_{step}"] = message["resident_bytes"]
-        session.facts |= {"version": message["version"]} if step == LIBRARIES else {"load_seconds": message["seconds"]}
+        outcome.facts[f"resident_{step}"] = message["resident_bytes"]
+        outcome.facts |= {"version": message["version"]} if step == LIBRARIES else {"load_seconds": message["seconds"]}
 
 
 def _answer(message: dict[str, Any], question: Question) -> Answer:
     if "death" in message:
-        return Answer(death=message["death"])
+        return Answer(death=message["death"], unasked="after" in message)
     if "error" in message:
         return Answer(error=message["error"])
     tensors = [decode_tensor(message["answers"][name]) for name in question.fetches]
@@ -123,6 +126,7 @@ def _listen(plan: Path, log: IO[bytes]) -> Iterator[tuple[str | int, dict[str, A
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=_environment()
     )
     begun: str | int | None = LIBRARIES
+    ended: str | int = LIBRARIES
     try:
         lines = _lines(child)
         while True:
@@ -137,13 +141,21 @@ def _listen(plan: Path, log: IO[bytes]) -> Iterator[tuple[str | int, dict[str, A
             message = json.loads(line)
             begun = message.get("begin")
             if "end" in message:
+                ended = message["end"]
                 yield message["end"], message
         code = child.wait()
         if code and begun is not None:
             yield begun, {"death": _ending(code, log)}
+        elif code:
+            yield _next(ended), {"death": _ending(code, log), "after": ended}
     finally:
         child.kill()
         child.wait()
+
+
+def _next(step: str | int) -> str | int:
+    """Return which step comes after one: the libraries, the load, then the numbers of the requests."""
+    return step + 1 if isinstance(step, int) else LOAD if step == LIBRARIES else 0
 
 
 def _lines(child: subprocess.Popen[bytes]) -> queue.Queue[bytes]:

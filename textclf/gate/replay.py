@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import listing
+from textclf.gate.contract import takes_strings
 from textclf.gate.hostile import hostile
 from textclf.gate.process import Answer, Question
-from textclf.gate.signatures import takes_strings
+from textclf.savedmodel.files import BATCHING_FILE
 from textclf.savedmodel.golden import Golden, Request
 from textclf.savedmodel.signatures import LABEL, LABEL_SCORES, LABELS, MOST_LABELS
 
@@ -64,8 +65,17 @@ class Asked:
         return [f"{self.name}: {problem}." for problem in problems]
 
 
-def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golden) -> tuple[list[Asked], list[str]]:
-    """Return what to ask, in its order, and what cannot be asked: warm-up, golden and hostile requests."""
+def plan(
+    signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golden, sizes: Sequence[int] = ()
+) -> tuple[list[Asked], list[str]]:
+    """Return what to ask, in its order, and what cannot be asked or is not: warm-up, golden and hostile requests.
+
+    Args:
+        signatures: The `SignatureDef`s by name.
+        warmup: The warm-up records; none if there is no file to read.
+        golden: The golden requests.
+        sizes: The batches that the server makes; warm-up records must ask each signature of strings in each.
+    """
     asked: list[Asked] = []
     problems: list[str] = []
     for kind, requests in ((WARMUP, warmup), (GOLDEN, golden.requests)):
@@ -80,15 +90,30 @@ def plan(signatures: Mapping[str, Any], warmup: Sequence[Request], golden: Golde
                 signature = signatures[request.signature]
                 asked.append(Asked(kind, name, signature, request.inputs, request.outputs, golden.tolerance))
     for name, signature in signatures.items():
-        for what, requests in (("warm-up record", warmup), ("golden request", golden.requests)):
-            if requests and all(request.signature != name for request in requests):
-                problems.append(f"No {what} asks '{name}'.")
+        if warmup:
+            problems += _cold(name, signature, warmup, sizes)
+        if golden.requests and all(request.signature != name for request in golden.requests):
+            problems.append(f"No golden request asks '{name}'.")
         if signature.inputs and takes_strings(signature):
             asked += [
                 Asked(HOSTILE, f"{what[0].upper()}{what[1:]} to '{name}'", signature, inputs)
                 for what, inputs in hostile(sorted(signature.inputs))
             ]
     return asked, problems
+
+
+def _cold(name: str, signature: Any, warmup: Sequence[Request], sizes: Sequence[int]) -> Iterator[str]:
+    """Yield what of a signature is not warmed up."""
+    asked = [request for request in warmup if request.signature == name]
+    if not asked:
+        yield f"No warm-up record asks '{name}'."
+    elif takes_strings(signature):
+        warm = {tensor.shape[:1] for request in asked for tensor in request.inputs.values()}
+        if cold := ", ".join(str(size) for size in sizes if (size,) not in warm):
+            yield (
+                f"No warm-up record asks '{name}' for a batch of {cold}, which '{BATCHING_FILE}' allows: the first "
+                "such batch would be slow."
+            )
 
 
 def _mismatch(request: Request, signatures: Mapping[str, Any], is_golden: bool) -> str:

@@ -1,4 +1,4 @@
-"""TensorFlow through its C API: a SavedModel loaded and asked as a server does it, without TensorFlow's Python.
+"""TensorFlow's C API: its shared objects, found in the installed wheels, and the functions that are used here.
 
 `libtensorflow_cc` of the `tensorflow` wheel exports it, and its headers, `tensorflow/include/tensorflow/c`, are the
 reference. What a server links of tensorflow-text stands in that wheel as shared objects.
@@ -6,21 +6,12 @@ reference. What a server links of tensorflow-text stands in that wheel as shared
 
 import ctypes
 import importlib.util
-from collections.abc import Iterable, Mapping
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from textclf.errors import ExportError
-
-_STRING = 7
-_DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 9: np.dtype(np.int64)}
-"""`TF_DataType` of the tensors that are read and written here, but for strings."""
-_TSTRING_SIZE = 24
 
 
 class TensorFlowError(Exception):
@@ -36,7 +27,9 @@ class TensorFlowError(Exception):
         self.code = code
 
 
-class _Output(ctypes.Structure):
+class Output(ctypes.Structure):
+    """A `TF_Output`: a tensor of the graph."""
+
     _fields_ = (("operation", c_void_p), ("index", c_int))
 
 
@@ -64,7 +57,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "TF_DeleteSession": (None, [_P, _P]),
     "TF_SessionRun": (
         None,
-        [_P, _P, POINTER(_Output), _POINTERS, c_int, POINTER(_Output), _POINTERS, c_int, _P, c_int, _P, _P],
+        [_P, _P, POINTER(Output), _POINTERS, c_int, POINTER(Output), _POINTERS, c_int, _P, c_int, _P, _P],
     ),
     "TF_AllocateTensor": (_P, [c_int, POINTER(c_int64), c_int, c_size_t]),
     "TF_DeleteTensor": (None, [_P]),
@@ -147,7 +140,7 @@ class TensorFlow:
 
     def load_ops(self, library: Path) -> None:
         """Register the ops of a shared object; `TensorFlowError` if it is none."""
-        with _Status(self) as status:
+        with Status(self) as status:
             self.TF_LoadLibrary(str(library).encode(), status.pointer)
             status.check()
 
@@ -160,92 +153,6 @@ class TensorFlow:
             self.TF_DeleteBuffer(buffer)
 
 
-class Session:
-    """A SavedModel in TensorFlow's C API, with the tag `serve`, as TensorFlow Serving loads it.
-
-    Args:
-        tensorflow: The library, with the op libraries loaded that the graph needs.
-        path: The folder of the SavedModel.
-
-    Raises:
-        TensorFlowError: It cannot be loaded.
-    """
-
-    def __init__(self, tensorflow: TensorFlow, path: str | Path) -> None:
-        self._tensorflow = tensorflow
-        self._graph = tensorflow.TF_NewGraph()
-        options = tensorflow.TF_NewSessionOptions()
-        tags = (c_char_p * 1)(b"serve")
-        try:
-            with _Status(tensorflow) as status:
-                self._session = tensorflow.TF_LoadSessionFromSavedModel(
-                    options, None, str(path).encode(), tags, 1, self._graph, None, status.pointer
-                )
-                status.check()
-        finally:
-            tensorflow.TF_DeleteSessionOptions(options)
-        self._outputs: dict[str, _Output] = {}
-
-    def run(self, feeds: Mapping[str, NDArray[Any]], fetches: Iterable[str]) -> list[NDArray[Any]]:
-        """Ask.
-
-        Args:
-            feeds: A tensor by the name of the graph's, such as `serving_default_text:0`; strings as an object array of
-                `bytes`.
-            fetches: The names of the tensors that are wanted.
-
-        Returns:
-            The tensors in the order of `fetches`; strings as object arrays of `bytes`.
-
-        Raises:
-            TensorFlowError: The graph refuses.
-        """
-        names = list(fetches)
-        given = [self._output(name) for name in feeds]
-        wanted = [self._output(name) for name in names]
-        tensors = [_new_tensor(self._tensorflow, value) for value in feeds.values()]
-        results = (c_void_p * len(names))()
-        try:
-            with _Status(self._tensorflow) as status:
-                self._tensorflow.TF_SessionRun(
-                    self._session,
-                    None,
-                    (_Output * len(given))(*given),
-                    (c_void_p * len(tensors))(*tensors),
-                    len(given),
-                    (_Output * len(wanted))(*wanted),
-                    results,
-                    len(wanted),
-                    None,
-                    0,
-                    None,
-                    status.pointer,
-                )
-                status.check()
-            return [_read_tensor(self._tensorflow, int(result or 0)) for result in results]
-        finally:
-            for tensor in tensors:
-                _forget(self._tensorflow, tensor)
-            for result in filter(None, results):
-                self._tensorflow.TF_DeleteTensor(result)
-
-    def close(self) -> None:
-        """Free the session and its graph; nothing can be asked after it."""
-        with _Status(self._tensorflow) as status:
-            self._tensorflow.TF_CloseSession(self._session, status.pointer)
-            self._tensorflow.TF_DeleteSession(self._session, status.pointer)
-        self._tensorflow.TF_DeleteGraph(self._graph)
-
-    def _output(self, name: str) -> _Output:
-        if name not in self._outputs:
-            operation, _, index = name.partition(":")
-            pointer = self._tensorflow.TF_GraphOperationByName(self._graph, operation.encode())
-            if not pointer:
-                raise TensorFlowError(5, f"The graph has no operation '{operation}'")
-            self._outputs[name] = _Output(pointer, int(index or 0))
-        return self._outputs[name]
-
-
 def _shared_object(folder: Path, name: str) -> Path:
     """Return a library of the wheel: `NAME.so.2`, on macOS `NAME.2.dylib`."""
     found = sorted(path for path in folder.glob(f"{name}.*") if path.suffix in (".2", ".dylib", ".so"))
@@ -254,8 +161,8 @@ def _shared_object(folder: Path, name: str) -> Path:
     return found[0]
 
 
-class _Status:
-    """A `TF_Status` for the time of a `with`."""
+class Status:
+    """A `TFStatus` for the time of a `with`."""
 
     def __init__(self, tensorflow: TensorFlow) -> None:
         self._tensorflow, self.pointer = tensorflow, tensorflow.TF_NewStatus()
@@ -273,51 +180,3 @@ class _Status:
         code = self._tensorflow.TF_GetCode(self.pointer)
         if code:
             raise TensorFlowError(code, self._tensorflow.TF_Message(self.pointer).decode(errors="replace"))
-
-
-def _new_tensor(tensorflow: TensorFlow, value: NDArray[Any]) -> int:
-    """Return a new `TF_Tensor` with a copy of the values."""
-    value = np.asarray(value)
-    shape = (c_int64 * value.ndim)(*value.shape)
-    if value.dtype == object:
-        tensor = tensorflow.TF_AllocateTensor(_STRING, shape, value.ndim, value.size * _TSTRING_SIZE)
-        start = tensorflow.TF_TensorData(tensor)
-        for position, item in enumerate(value.ravel()):
-            string = c_void_p((start or 0) + position * _TSTRING_SIZE)
-            tensorflow.TF_StringInit(string)
-            tensorflow.TF_StringCopy(string, item, len(item))
-        return int(tensor)
-    (code,) = (code for code, dtype in _DTYPES.items() if dtype == value.dtype)
-    tensor = tensorflow.TF_AllocateTensor(code, shape, value.ndim, value.nbytes)
-    data = np.ascontiguousarray(value)
-    if data.nbytes:
-        ctypes.memmove(tensorflow.TF_TensorData(tensor), data.ctypes.data, data.nbytes)
-    return int(tensor)
-
-
-def _forget(tensorflow: TensorFlow, tensor: int) -> None:
-    """Delete a tensor of `_new_tensor`, with its strings."""
-    if tensorflow.TF_TensorType(tensor) == _STRING:
-        start = tensorflow.TF_TensorData(tensor)
-        for position in range(tensorflow.TF_TensorElementCount(tensor)):
-            tensorflow.TF_StringDealloc(c_void_p(start + position * _TSTRING_SIZE))
-    tensorflow.TF_DeleteTensor(tensor)
-
-
-def _read_tensor(tensorflow: TensorFlow, tensor: int) -> NDArray[Any]:
-    """Return a copy of the values of a `TF_Tensor`."""
-    code = tensorflow.TF_TensorType(tensor)
-    shape = [tensorflow.TF_Dim(tensor, axis) for axis in range(tensorflow.TF_NumDims(tensor))]
-    start, count = tensorflow.TF_TensorData(tensor), tensorflow.TF_TensorElementCount(tensor)
-    if code == _STRING:
-        values = np.empty(count, object)
-        for position in range(count):
-            string = c_void_p(start + position * _TSTRING_SIZE)
-            pointer, size = tensorflow.TF_StringGetDataPointer(string), tensorflow.TF_StringGetSize(string)
-            values[position] = ctypes.string_at(pointer, size)
-        return values.reshape(shape)
-    if code not in _DTYPES:
-        raise TensorFlowError(12, f"A tensor of TF_DataType {code} cannot be read here")
-    size = tensorflow.TF_TensorByteSize(tensor)
-    data = ctypes.string_at(start, size) if size else b""
-    return np.frombuffer(data, _DTYPES[code]).reshape(shape).copy()

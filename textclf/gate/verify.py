@@ -8,12 +8,12 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from textclf.errors import ExportError, refusal
-from textclf.gate.batching import check_batching
+from textclf.gate.batching import allowed_batch_sizes, check_batching
+from textclf.gate.contract import check_signatures, served, takes_strings
 from textclf.gate.graph import check_graph, graph_facts
-from textclf.gate.process import Session, ask
+from textclf.gate.process import Outcome, ask
 from textclf.gate.replay import GOLDEN, WARMUP, Asked, plan
 from textclf.gate.report import Report
-from textclf.gate.signatures import check_signatures, served, takes_strings
 from textclf.gate.warmup import read_warmup
 from textclf.savedmodel.files import BATCHING_FILE, EXTRA, GOLDEN_FILE, GRAPH_FILE, LABELS_FILE, WARMUP_FILE
 from textclf.savedmodel.golden import Golden, Request, read_golden
@@ -65,7 +65,8 @@ def verify(path: str | Path) -> Report:
         report.skipped = "what is found below stands against it"
     ids = not all(takes_strings(signature) for signature in signatures.values())
     report.findings += check_batching(path / BATCHING_FILE, ids)
-    asked, problems = plan(signatures, _warmup(path, report.findings), _golden(path, report.findings))
+    warmup, golden = _warmup(path, report.findings), _golden(path, report.findings)
+    asked, problems = plan(signatures, warmup, golden, allowed_batch_sizes(path / BATCHING_FILE))
     report.findings += problems
     if not report.skipped:
         _ask(path, asked, report)
@@ -85,28 +86,32 @@ def _signature_findings(path: Path) -> list[str]:
 
 def _ask(path: Path, asked: list[Asked], report: Report) -> None:
     """Ask all in a fresh process, and the first golden request again in another that was not warmed up."""
-    session = ask(path, [request.question for request in asked])
-    report.measured = {_MEASURED[name]: value for name, value in session.facts.items()}
-    if session.failure:
-        report.findings.append(f"It cannot be loaded: {session.failure}.")
+    outcome = ask(path, [request.question for request in asked])
+    report.measured = {_MEASURED[name]: value for name, value in outcome.facts.items()}
+    if outcome.failure:
+        report.findings.append(f"It cannot be loaded: {outcome.failure}.")
         return
     kinds = [request.kind for request in asked]
     report.requests = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
-    report.findings += _problems(asked, session)
+    report.findings += _problems(asked, outcome)
     if report.accepted and GOLDEN in kinds:
         first = kinds.index(GOLDEN)
         if WARMUP in kinds:
-            report.measured["first_answer_warm_seconds"] = session.answers[first].seconds
+            report.measured["first_answer_warm_seconds"] = outcome.answers[first].seconds
         cold = ask(path, [asked[first].question])
         if cold.answers:
             report.measured["first_answer_seconds"] = cold.answers[0].seconds
 
 
-def _problems(asked: list[Asked], session: Session) -> list[str]:
-    problems = [
-        problem for request, answer in zip(asked, session.answers, strict=False) for problem in request.problems(answer)
-    ]
-    left = len(asked) - len(session.answers)
+def _problems(asked: list[Asked], outcome: Outcome) -> list[str]:
+    problems = []
+    for number, (request, answer) in enumerate(zip(asked, outcome.answers, strict=False)):
+        if answer.unasked:
+            before = asked[number - 1].name if number else "the load"
+            problems.append(f"Between {before} and {request.name}, the process {answer.death}. So would the server.")
+        else:
+            problems += request.problems(answer)
+    left = len(asked) - len(outcome.answers)
     if left:
         problems.append(f"{left} requests were left unasked: too many before them ended the process.")
     return problems

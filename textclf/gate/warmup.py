@@ -10,18 +10,17 @@ from numpy.typing import NDArray
 
 from textclf.errors import ExportError, refusal
 from textclf.savedmodel.golden import DTYPES, Request
-from textclf.savedmodel.signatures import SERVING_DEFAULT
+from textclf.savedmodel.signatures import EXAMPLES, SERVING_DEFAULT
 
 MOST_RECORDS = 1000
 """TensorFlow Serving refuses a version with more."""
-_EXAMPLES = "inputs"
 
 
 def read_warmup(path: Path) -> list[Request]:
     """Return the requests of an uncompressed TFRecord file of `PredictionLog`, with the answers that it may hold.
 
     Raises:
-        ExportError: It is missing or damaged, holds too many records, or one that no server takes.
+        ExportError: It is missing or damaged, holds no record or too many, or one that no server takes.
     """
     if not path.is_file():
         raise ExportError(f"'{path.name}' is missing: the first requests to a new version would be slow.")
@@ -35,6 +34,8 @@ def read_warmup(path: Path) -> list[Request]:
             requests.append(_request(_parse(record)))
         except (ValueError, TypeError) as error:
             raise ExportError(f"'{path.name}', record {number}: {error}. The server refuses the version.") from error
+    if not requests:
+        raise ExportError(f"'{path.name}' holds no record: the first requests to a new version would be slow.")
     return requests
 
 
@@ -68,7 +69,7 @@ def _request(log: Any) -> Request:
         inputs = {name: _tensor(name, value) for name, value in request.inputs.items()}
     elif kind in ("classify_log", "regress_log"):
         request = getattr(log, kind).request
-        inputs = {_EXAMPLES: _examples(request.input)}
+        inputs = {EXAMPLES: _examples(request.input)}
     else:
         raise ValueError(f"expected a record of predict, classify or regress, got {kind or 'none'}")
     return Request(request.model_spec.signature_name or SERVING_DEFAULT, inputs, {})

@@ -5,17 +5,23 @@ Mitchell et al. (2019), "Model Cards for Model Reporting", https://arxiv.org/abs
 
 import datetime
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jinja2
 
+from textclf.evaluation.calibration import Reliability
 from textclf.evaluation.scores import Scores
 from textclf.runs.directory import Run
+from textclf.savedmodel.files import RELIABILITY_FILE
 from textclf.training.summary import versions
 
 FEW_ROWS, LOW_F1 = 10, 0.5
 """A label with fewer rows in what was scored, or a lower F1, is named among the limits."""
+
+RELIABILITY = PurePosixPath(RELIABILITY_FILE).name
+_DOTS_PER_INCH = 80
+"""So that the plot takes some 30 kB of each version."""
 
 
 def model_card(run: Run, name: str) -> dict[str, Any]:
@@ -53,7 +59,8 @@ def model_card(run: Run, name: str) -> dict[str, Any]:
 
 
 def write_card(directory: Path, card: dict[str, Any]) -> None:
-    """Write `model_card.json` and `model_card.md` into a folder."""
+    """Write `model_card.json` and `model_card.md` into a folder, and `reliability.png` if it was measured."""
+    plotted = _write_plot(directory / RELIABILITY, card["calibration"] or {})
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("textclf.savedmodel", "."),
         undefined=jinja2.StrictUndefined,
@@ -62,10 +69,23 @@ def write_card(directory: Path, card: dict[str, Any]) -> None:
         autoescape=False,  # Markdown; what stands in cells is escaped by the filter
     )
     environment.filters["cell"] = _cell
-    page = environment.get_template("model_card.md.j2").render(card=card)
+    page = environment.get_template("model_card.md.j2").render(card=card, plotted=plotted, plot=RELIABILITY)
     texts = {"model_card.json": json.dumps(card, ensure_ascii=False, indent=1) + "\n", "model_card.md": page}
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8", errors="replace", newline="\n")
+
+
+def _write_plot(path: Path, calibration: dict[str, Any]) -> str | None:
+    """Draw how far the scores can be trusted, and return of which split; None if that was not measured."""
+    from textclf.evaluation.plots import reliability_figure  # matplotlib takes a second
+
+    split = next((name for name in ("test", "dev") if name in calibration), None)
+    if split is None or any("bins" not in each for each in calibration[split].values()):  # of a run of before
+        return None
+    shown = ("before", "after") if calibration["temperature"] != 1 else ("after",)
+    figure = reliability_figure({when: Reliability.from_json(calibration[split][when]) for when in shown})
+    figure.savefig(path, dpi=_DOTS_PER_INCH)
+    return split
 
 
 def _sources(run: Run) -> dict[str, str]:

@@ -13,7 +13,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 from textclf.savedmodel.golden import Request
 from textclf.savedmodel.graph import Endpoint
-from textclf.savedmodel.signatures import EXAMPLES
+from textclf.savedmodel.signatures import EXAMPLES, example
 
 GOLDEN_TEXTS: tuple[str | bytes, ...] = (
     "Where is my parcel? It should have been here on Tuesday.",
@@ -27,16 +27,6 @@ GOLDEN_TEXTS: tuple[str | bytes, ...] = (
 """Both languages, both mixed, and what a text can come to; nobody's data."""
 
 _SHORTEST = 8
-
-
-def example(values: Mapping[str, str | bytes]) -> bytes:
-    """Return a serialized `tf.Example` with a feature of one string for each name."""
-    features = {
-        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[tf.compat.as_bytes(value)]))
-        for name, value in values.items()
-    }
-    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
-    return serialized
 
 
 def golden_requests(endpoints: Mapping[str, Endpoint], inputs: Iterable[str]) -> list[Request]:

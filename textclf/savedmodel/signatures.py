@@ -3,6 +3,8 @@
 They are a contract with every client; nothing here changes without a new major version.
 """
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 SERVING_DEFAULT, ALL_SCORES, CLASSIFY, EMBED = "serving_default", "scores", "classify", "embed"
@@ -25,3 +27,13 @@ def text_inputs(pairs: bool) -> list[tf.TensorSpec]:
     """Return the inputs of the signatures that take texts: string[batch] each."""
     names = (TEXT, TEXT_PAIR) if pairs else (TEXT,)
     return [tf.TensorSpec([None], tf.string, name=name) for name in names]
+
+
+def example(values: Mapping[str, str | bytes]) -> bytes:
+    """Return a serialized `tf.Example` with a feature of one string for each name."""
+    features = {
+        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[tf.compat.as_bytes(value)]))
+        for name, value in values.items()
+    }
+    serialized: bytes = tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+    return serialized

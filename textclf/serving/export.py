@@ -78,7 +78,7 @@ def export(
         raise ExportError(f"name: {error}.") from None
     tell = _to_standard_error if progress else logger.info
     check_floors(run, floors or {})
-    facts = _facts(run, base, name, allow_worse, tell)
+    release = _Release(run, base, name, allow_worse, tell)
     model_path = Path(base) / name
     made = missing_folders(model_path)
     try:
@@ -91,12 +91,12 @@ def export(
             # Only its owner may enter what mkdtemp makes; a server runs as somebody else.
             unfinished.chmod(0o755)
             if sign is not None:
-                facts["key"] = sign(unfinished)
+                release.facts["key"] = sign(unfinished)
             if verified:
                 tell("Loading it as a server does, without Python, and asking it ...")
                 _verify(unfinished, tell)
             sync_folder(unfinished)
-            return publish_version(unfinished, model_path, served_from, **facts)
+            return release.publish(unfinished, served_from)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -111,25 +111,53 @@ def _to_standard_error(line: str) -> None:
     tqdm.write(line, file=sys.stderr)
 
 
-def _facts(run: Run, base: str | Path, name: str, allow_worse: bool, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Return what the log says of the version, or refuse one that is worse than the live one."""
-    facts: dict[str, Any] = {"run": str(run.path), "data_fingerprint": run.results.get("data_fingerprint")}
-    live = live_version(base, name)
-    if live is None:
-        return facts
-    if allow_worse:
-        return facts | {"not_compared_with": live}
-    tell(f"Comparing it with version {live}, which is live, on the run's test split ...")
-    compared = compare_with_live(run, base, name)
-    if compared is None:
-        return facts
-    if compared.is_worse:
-        raise ExportError(
-            f"'{run.path}' is worse than version {live}, which is live, by more than chance: {compared}. Nothing was "
-            "published. If it is to be all the same: --allow-worse."
-        )
-    tell(f"  {compared}")
-    return facts | {"compared_with": live, "comparison": str(compared)}
+class _OtherLiveError(Exception):
+    """Clients get another version by now than the one that was compared with."""
+
+
+class _Release:
+    """What is published, compared with the version that is live then."""
+
+    def __init__(self, run: Run, base: str | Path, name: str, allow_worse: bool, tell: Callable[[str], None]) -> None:
+        """Compare with the version that is live now; `ExportError` if that is better."""
+        self._run, self._base, self._name, self._allow_worse, self._tell = run, base, name, allow_worse, tell
+        self.facts: dict[str, Any] = {"run": str(run.path), "data_fingerprint": run.results.get("data_fingerprint")}
+        self._compared = self._compare()
+
+    def publish(self, unfinished: Path, served_from: str | None) -> Path:
+        """Publish it; if somebody else has published or moved the label meanwhile, compare again before."""
+        while True:
+            facts = self.facts | self._compared
+            try:
+                return publish_version(
+                    unfinished, Path(self._base) / self._name, served_from, check=self._check, **facts
+                )
+            except _OtherLiveError:
+                # Not under the lock: others would wait for a minute.
+                self._compared = self._compare()
+
+    def _check(self) -> None:
+        if live_version(self._base, self._name) != self._live:
+            raise _OtherLiveError
+
+    def _compare(self) -> dict[str, Any]:
+        """Return what the log says of the comparison."""
+        self._live = live = live_version(self._base, self._name)
+        if live is None:
+            return {}
+        if self._allow_worse:
+            return {"not_compared_with": live}
+        self._tell(f"Comparing it with version {live}, which is live, on the run's test split ...")
+        compared = compare_with_live(self._run, self._base, self._name)
+        if compared is None:
+            return {}
+        if compared.is_worse:
+            raise ExportError(
+                f"'{self._run.path}' is worse than version {live}, which is live, by more than chance: {compared}. "
+                "Nothing was published. If it is to be all the same: --allow-worse."
+            )
+        self._tell(f"  {compared}")
+        return {"compared_with": live, "comparison": str(compared)}
 
 
 def _verify(unfinished: Path, tell: Callable[[str], None]) -> None:

@@ -112,7 +112,7 @@ def compare_with_live(run: Run, base: str | Path, name: str) -> Comparison | Non
     first, second = task.decide(run.probabilities(split.texts, split.pairs)), of_live[task.decide(theirs)]
     known, metric = second.max() < len(run.labels), run.config.training.monitor
     targets = task.encode(split.labels, run.labels)
-    found = paired_bootstrap(metric, targets, first, second, run.labels if known else labels, run.config.seed)
+    found = paired_bootstrap(metric, targets, first, second, len(run.labels if known else labels), run.config.seed)
     if known or not metric.startswith("macro_"):
         return found
     # The label that stands for all unknown ones has no rows, and a score of 0 that is no part of the mean.

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from textclf.savedmodel.files import MANIFEST_FILE
+from textclf.savedmodel.files import GRAPH_FILE, LABELS_FILE, MANIFEST_FILE
 
-NEEDED = ("saved_model.pb", "assets.extra/labels.json")
+NEEDED = (GRAPH_FILE, LABELS_FILE)
 
 
 def damage(version_path: Path) -> list[str]:

@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from textclf.savedmodel.manifest import entry_of
+from textclf.store.contents import entries, folder_files
 
 
 def digests(path: Path) -> dict[str, Any]:
     """Return the SHA-256 and the size of each file below a folder, by POSIX path; of a file, under the name ""."""
-    paths = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    found = {}
-    for file_path in paths:
-        with file_path.open("rb") as file:
-            found["" if file_path == path else file_path.relative_to(path).as_posix()] = entry_of(file)
-    return found
+    if path.is_file():
+        with path.open("rb") as file:
+            return {"": entry_of(file)}
+    return entries(folder_files(path))
 
 
 def below(files: Mapping[str, Any], place: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A kill at any moment leaves no label on a version that is not live: what leaves 
 is named in models.config last.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,21 @@ from textclf.store.versions import RETIRED, find_model, find_version, versions
 PUBLISHED = "published"
 
 
-def publish_version(unfinished: Path, model_path: Path, served_from: str | None = None, **facts: Any) -> Path:
+def publish_version(
+    unfinished: Path,
+    model_path: Path,
+    served_from: str | None = None,
+    *,
+    check: Callable[[], None] = lambda: None,
+    **facts: Any,
+) -> Path:
     """Make a version of what was written: rename it to the next number, see to models.config, log it.
 
     Args:
         unfinished: A whole version under a name that is no number, in `model_path`.
         model_path: Folder of the model.
         served_from: Where the server sees the models' folder; see `models_config.refresh`.
+        check: Called when nobody else can change the model any more; if it raises, nothing is published.
         facts: What else the log is to say, as JSON takes it.
 
     Returns:
@@ -34,6 +43,7 @@ def publish_version(unfinished: Path, model_path: Path, served_from: str | None 
             written, and the message says that the version is there all the same.
     """
     with locked(model_path):
+        check()
         # What models.config says of a model does not hang on the newest version, so it can come first.
         gone = models_config.refresh(model_path.parent, model_path.name, served_from)
         path = numbered.publish(unfinished, model_path)

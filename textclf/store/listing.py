@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from textclf.savedmodel.files import GRAPH_FILE, SCORES_FILE
 from textclf.store import log
 from textclf.store.condition import damage
 from textclf.store.lifecycle import PUBLISHED
@@ -13,7 +14,6 @@ from textclf.store.models_config import read_labels
 from textclf.store.versions import RETIRED, SEALED, find_model, states
 from textclf.terminal import aligned
 
-SCORES = "assets.extra/scores.json"
 _NONE = "–"
 
 
@@ -100,13 +100,13 @@ def _record(model_path: Path, version: int, state: str, labels: list[str], publi
         path = written = model_path / f"{version}{SEALED}"
     else:
         path = model_path / str(version) if state == "live" else model_path / RETIRED / str(version)
-        written = path / "saved_model.pb"
+        written = path / GRAPH_FILE
         problems = damage(path)
         try:
-            results = json.loads((path / SCORES).read_text(encoding="utf-8"))
+            results = json.loads((path / SCORES_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             if not isinstance(error, FileNotFoundError):
-                problems.append(f"{SCORES} cannot be read")
+                problems.append(f"{SCORES_FILE} cannot be read")
     test = _at(results, "scores", "test")
     fingerprint = _at(results, "data_fingerprint")
     return Record(

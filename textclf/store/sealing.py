@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from textclf.errors import ExportError, listing, refusal
-from textclf.savedmodel.files import MANIFEST_FILE
+from textclf.savedmodel.files import GRAPH_FILE, MANIFEST_FILE
 from textclf.savedmodel.manifest import check_manifest
 from textclf.store.cipher import Decrypter, Encrypter
 from textclf.store.contents import File, entries, folder_files
@@ -123,10 +123,10 @@ def sealed_files(sealed: Path, key: bytes) -> Iterator[File]:
 
 def _check(directory: Path, what: str | None = None) -> None:
     """Refuse a folder that is no version, or is not as its manifest says if it has one."""
-    if not (directory / "saved_model.pb").is_file():
+    if not (directory / GRAPH_FILE).is_file():
         found = listing(map(str, versions(directory.parent)))
         hint = f" Versions there: {found}." if found else ""
-        raise ExportError(f"'{what or directory}' holds no saved_model.pb, so it is no version.{hint}")
+        raise ExportError(f"'{what or directory}' holds no {GRAPH_FILE}, so it is no version.{hint}")
     problems = check_manifest(directory) if (directory / MANIFEST_FILE).exists() else []
     if problems:
         raise ExportError(f"'{what or directory}' is damaged: {problems[0]}")

@@ -44,7 +44,8 @@ def sign_version(directory: str | Path, key: "Ed25519PrivateKey") -> str:
         "public_key": key.public_key().public_bytes_raw().hex(),
         "signature": base64.b64encode(key.sign((directory / MANIFEST_FILE).read_bytes())).decode(),
     }
-    with replacing(directory / MANIFEST_SIGNATURE_FILE) as unfinished:
+    # A kill must leave nothing in the folder that the manifest does not list.
+    with replacing(directory / MANIFEST_SIGNATURE_FILE, beside=directory) as unfinished:
         unfinished.write_text(json.dumps(signed, indent=1) + "\n", encoding="utf-8", newline="\n")
     return fingerprint(key.public_key())
 

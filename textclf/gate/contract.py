@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textclf.errors import did_you_mean, listing
+from textclf.savedmodel.signatures import EXAMPLES, MOST_LABELS, TEXT, TEXT_PAIR
 
 FLOAT, STRING, INT64 = 1, 7, 9
 """Numbers of `tensorflow.DataType`: what TensorFlow Serving's REST writes, and what textclf gives."""
@@ -13,7 +14,6 @@ _INTERNAL = "__saved_model_init_op"
 
 CLASSES, BEST = "classes", "best"
 """Sizes of outputs: the number of labels, and of the best of them."""
-MOST_BEST = 5
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Expected:
 
 CONTRACT = {
     "serving_default": Expected(
-        ("text",),
+        (TEXT,),
         {
             "label": (STRING, ()),
             "score": (FLOAT, ()),
@@ -41,13 +41,11 @@ CONTRACT = {
             "label_scores": (FLOAT, (BEST,)),
         },
     ),
-    "scores": Expected(("text",), {"scores": (FLOAT, (CLASSES,))}),
-    "classify": Expected(("inputs",), {"classes": (STRING, (CLASSES,)), "scores": (FLOAT, (CLASSES,))}),
-    "embed": Expected(("text",), {"embedding": (FLOAT, (None,))}, required=False),
+    "scores": Expected((TEXT,), {"scores": (FLOAT, (CLASSES,))}),
+    "classify": Expected((EXAMPLES,), {"classes": (STRING, (CLASSES,)), "scores": (FLOAT, (CLASSES,))}),
+    "embed": Expected((TEXT,), {"embedding": (FLOAT, (None,))}, required=False),
 }
 """The signatures of a version of textclf's."""
-
-TEXT, TEXT_PAIR, EXAMPLES = "text", "text_pair", "inputs"
 
 
 def served(meta_graph: Any) -> dict[str, Any]:
@@ -93,7 +91,7 @@ def check_signatures(meta_graph: Any, num_classes: int | None) -> list[str]:
 
 
 def _sizes(num_classes: int | None) -> dict[str | None, int | None]:
-    best = None if num_classes is None else min(MOST_BEST, num_classes)
+    best = None if num_classes is None else min(MOST_LABELS, num_classes)
     return {CLASSES: num_classes, BEST: best, None: None}
 
 

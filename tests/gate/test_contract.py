@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from textclf.gate.contract import check_signatures, served, takes_pairs
 from textclf.gate.hostile import TEXTS, hostile
-from textclf.gate.signatures import check_signatures, served, takes_pairs
 
 STRING, FLOAT = 7, 1
 
