@@ -25,6 +25,7 @@ OPTIONS = {
         "--delimiter", "--quoting [auto|standard|none]", "--format [tsv|jsonl]", "--all-scores", "--out",
         "--force", "--key", "--trusted-key FILE",
     ],
+    "ask": ["--server", "--label", "--version", "--json"],
     "export": [
         "--name", "--base", "--floor SCORE=VALUE", "--allow-worse", "--no-verify", "--served-from PATH", "--sign-key",
         "--quiet",
@@ -61,6 +62,11 @@ LINES = {
         "Writes a line a text, in their order: label, score and text",
         "- is standard input",
         "in the training data's own format",
+    ],
+    "ask": [
+        "TEXTS may be - for the lines of standard input",
+        "[default: http://127.0.0.1:8501]",
+        "the environment variable TEXTCLF_API_KEY",
     ],
     "export": ["the next free version under BASE/NAME. Nothing is overwritten.", "[default: saved_models]"],
     "verify": ["a version's folder, or a model's for its newest version", "The exit code is 1, with all findings"],

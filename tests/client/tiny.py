@@ -100,7 +100,10 @@ class Tiny:
         return {"model_spec": spec, "metadata": {"signature_def": {"signature_def": signatures}}}
 
     def _ask(self, verb: str, asked: Any, version: int) -> tuple[int, Any]:
-        signature, rows = asked["signature_name"], asked.get("instances", asked.get("examples"))
+        signature, rows = (
+            asked.get("signature_name") or "serving_default",
+            asked.get("instances", asked.get("examples")),
+        )
         if signature == "embed" and not self.embeds:
             return 400, {"error": f'Serving signature name: "{signature}" not found in signature def'}
         if not rows:
@@ -108,6 +111,8 @@ class Tiny:
         answers = []
         for position, row in enumerate(rows):
             # Classify reads the features that it knows, and no others.
+            if isinstance(row, str):  # a bare value stands for the only input
+                row = {"text": row}
             wrong = [name for name in row if name not in self.names()]
             if verb == ":predict" and wrong:
                 where = f"Failed to process element: {position} key: {wrong[0]} of 'instances' list."

@@ -36,7 +36,7 @@ PAGES: dict[str, list[str]] = {
 }
 """The pages, and what their readers have typed before."""
 
-ELSEWHERE = {"docs/from-tf1.md", "docs/results.md"}
+ELSEWHERE = {"docs/client.md", "docs/from-tf1.md", "docs/results.md"}
 """Pages that another test runs, or whose commands take hours."""
 
 NOT_RUN = {".", "curl", "docker", "make", "pip", "python", "tensorboard", "tensorflow_model_server"}
