@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
-from textclf.errors import ConfigError
+from textclf.errors import ConfigError, RunError
 from textclf.loadtest.arrivals import arrivals
 from textclf.loadtest.result import Asked, LoadResult
 from textclf.optional import import_optional
@@ -45,6 +45,7 @@ async def apply_load(
 
     Raises:
         ConfigError: Rate, seconds, batch size or texts are not as expected.
+        RunError: The first request, which does not count, failed.
     """
     if not (rate > 0 and seconds > 0 and batch_size > 0):
         raise ConfigError(
@@ -57,6 +58,9 @@ async def apply_load(
     connector = aiohttp.TCPConnector(limit=0)
     limit = aiohttp.ClientTimeout(total=timeout)
     async with aiohttp.ClientSession(connector=connector, timeout=limit, headers=headers) as session:
+        error = await _post(session, f"{url}:predict", next(iter(_bodies(texts, batch_size))))
+        if error:
+            raise RunError(f"The first request to {url} failed: {error}. Is a server there that serves this model?")
         begin = time.perf_counter()
 
         async def ask(due: float, body: bytes) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
 from textclf.evaluation.plots import COLORS, DOTS_PER_INCH, FAINT, INK, MUTED
@@ -45,6 +46,10 @@ def load_figure(result: LoadResult, title: str) -> Figure:
         over_time.legend(frameon=False, fontsize=9)
     over_time.set(xlabel="seconds after the beginning", ylabel="latency, ms", yscale="log")
     _draw_shares(shares, milliseconds)
+    for axis in (over_time.yaxis, shares.yaxis):  # plain numbers: 30, not 3 × 10¹
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(NullLocator())
     for axes in (over_time, shares):
         axes.grid(color=FAINT)
         axes.spines[["top", "right"]].set_visible(False)
