@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.client import DeadlineError, ReplyError, ServingError
+from textclf.client import AccessError, Client, DeadlineError, ReplyError, ServingError
 from textclf.client.refusals import error_of
 from textclf.client.rest import checked_address, failure_of, http_options, outcome_of, request_of, seconds_of
 from textclf.client.results import Signature, TensorInfo, VersionStatus, metadata, prediction, scores, statuses
@@ -181,6 +181,25 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_shown() -> None:
     with pytest.raises(ServingError, match="api_key: expected printable ASCII without spaces") as raised:
         http_options("http://host", "secret\nx", True)
     assert "secret" not in str(raised.value)
+
+
+def test_secrets_in_an_address_are_sent_and_not_shown() -> None:
+    sent = []
+
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.headers["authorization"])
+        return httpx2.Response(403)
+
+    with (
+        Client("http://ada:p%40ss@host", "m", transport=httpx2.MockTransport(refuse)) as client,
+        pytest.raises(AccessError, match=r"^http://host: 'm' was refused"),
+    ):
+        client.predict(["a"])
+    assert sent == ["Basic " + base64.b64encode(b"ada:p@ss").decode()]
+    with pytest.raises(ServingError, match=r"got 'ftp://host'\.$"):
+        checked_address("ftp://ada:pass@host")
+    with pytest.raises(ServingError, match="api_key: expected a key or a name and password in the address, got both"):
+        Client("http://ada:pass@host", "m", api_key="key")
 
 
 def test_whom_to_trust(tmp_path: Path) -> None:

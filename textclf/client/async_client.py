@@ -60,9 +60,8 @@ class AsyncClient:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         options = rest.http_options(server, api_key, verify)
-        self._core = Core(
-            options["base_url"], model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache
-        )
+        shown = rest.without_secrets(options["base_url"])
+        self._core = Core(shown, model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache)
         self._http = httpx2.AsyncClient(transport=transport, **options)
 
     async def predict(

@@ -23,7 +23,7 @@ class Client:
     """Asks a served model: TensorFlow Serving's, or the local server's. Threads may share one.
 
     Args:
-        server: The server's address.
+        server: The server's address; `https://NAME:PASSWORD@host` shows both, as HTTP Basic, to a gateway before it.
         model: The model's name.
         api_key: Sent as `Authorization: Bearer KEY`.
         verify: Over https, whom to trust: the usual authorities, those of a PEM file or an `ssl.SSLContext` (which can
@@ -60,9 +60,8 @@ class Client:
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         options = rest.http_options(server, api_key, verify)
-        self._core = Core(
-            options["base_url"], model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache
-        )
+        shown = rest.without_secrets(options["base_url"])
+        self._core = Core(shown, model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache)
         self._http = httpx2.Client(transport=transport, **options)
 
     def predict(

@@ -141,12 +141,15 @@ def http_options(server: str, api_key: str | None, verify: bool | str | Path | s
     Raises:
         ServingError: The address, the key or the file of certificates cannot be one.
     """
+    address = checked_address(server)
     headers = {"Content-Type": "application/json", "User-Agent": f"textclf/{__version__}"}
     if api_key is not None:
+        if without_secrets(address) != address:  # which would go as HTTP Basic, in place of the key
+            raise ServingError("api_key: expected a key or a name and password in the address, got both.")
         if not re.fullmatch(r"[!-~]+", api_key):
             raise ServingError("api_key: expected printable ASCII without spaces, got something else (not shown here).")
         headers["Authorization"] = f"Bearer {api_key}"
-    return {"base_url": checked_address(server), "headers": headers, "verify": _trust(verify)}
+    return {"base_url": address, "headers": headers, "verify": _trust(verify)}
 
 
 def checked_address(server: str) -> str:
@@ -167,8 +170,18 @@ def checked_address(server: str) -> str:
         right = False
     if not right:
         meant = f" Did you mean 'http://{server}'?" if re.fullmatch(r"[\w.-]+(:\d+)?(/.*)?", server) else ""
-        raise ServingError(f"server: expected an address such as {SERVER}, got {server!r}.{meant}")
+        raise ServingError(f"server: expected an address such as {SERVER}, got {without_secrets(server)!r}.{meant}")
     return server.rstrip("/")
+
+
+def without_secrets(server: str) -> str:
+    """Return an address as messages may show it: without the name and password that stand in it.
+
+    Example:
+        >>> without_secrets("https://ada:secret@example.org/serving")
+        'https://example.org/serving'
+    """
+    return re.sub(r"//[^/]*@", "//", server)
 
 
 def _trust(verify: bool | str | Path | ssl.SSLContext) -> bool | ssl.SSLContext:
