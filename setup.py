@@ -22,13 +22,16 @@ setup(
         "textclf.gate": ["*.tsv"],
         "textclf.savedmodel": ["*.j2"],
         "textclf.samples": ["*.csv", "*.yaml", "*.md"],
+        "textclf.server": ["page_files/*"],
     },
     install_requires=[
         "click>=8.1",
         "filelock>=4",
+        "httpx2>=2",
         "jinja2>=3.1",
         "keras>=3.12,<4",
         "matplotlib>=3.9",
+        "ml-dtypes>=0.5",
         "numpy>=1.26",
         "protobuf>=4.22",
         "pydantic>=2.10,<3",
@@ -44,6 +47,7 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=17"],
         "secure": ["cryptography>=42"],
+        "serve": ["aiohttp>=3.12,<4", "grpcio>=1.70", "prometheus-client>=0.21"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
         "tune": ["optuna>=4,<6"],

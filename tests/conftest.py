@@ -312,3 +312,13 @@ def linear_exported(tmp_path_factory: pytest.TempPathFactory, linear_run: Any) -
     from textclf.serving.export import export
 
     return export(linear_run, base=tmp_path_factory.mktemp("saved_models"), verified=False)
+
+
+@pytest.fixture(scope="session")
+def recorded_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the models `m`, `m2` and `g` that the recorded replies of the contract came from."""
+    from recorded_models import write_models
+
+    folder = tmp_path_factory.mktemp("recorded")
+    write_models(folder)
+    return folder

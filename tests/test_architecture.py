@@ -14,6 +14,9 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 # A package may import those that stand after it.
 ORDER = [
     "cli",
+    "loadtest",
+    "server",
+    "engine",
     "serving",
     "gate",
     "store",
@@ -27,6 +30,7 @@ ORDER = [
     "text",
     "data",
     "config",
+    "client",
     "optional",
     "errors",
     "startup",

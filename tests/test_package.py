@@ -112,8 +112,9 @@ def test_the_wheel_holds_the_package_and_its_data_and_nothing_else(wheel: Path) 
     assert modules <= set(names)
     data = {f"textclf/samples/{name}.csv" for name in ("train", "dev", "test")}
     data |= {"textclf/evaluation/report.html.j2", "textclf/gate/server_ops.tsv"}
+    data |= {f"textclf/server/page_files/{name}" for name in ("index.html", "page.css", "page.js")}
     assert data <= set(names)
-    assert not [name for name in names if "cache" in name]
+    assert not [name for name in names if "__pycache__" in name or "_cache/" in name]
 
 
 @pytest.mark.slow

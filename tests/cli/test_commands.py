@@ -207,7 +207,7 @@ def test_init_and_check_are_functions_of_the_package(textclf: Command, messages:
         (["train", "bad.yaml", "--set", "training.epoch=3"], "Did you mean 'epochs'?"),
         (["train", "bad.yaml", "--set", "training.monitor=macro_f2"], "Did you mean 'macro_f1'?"),
         (["train", "bad.yaml"], "missing.csv"),
-        (["train", "bad.yaml", "--set", "model=bert", "--set", "model.preset=./no"], "there is no directory 'no'."),
+        (["train", "bad.yaml", "--set", "model=bert", "--set", "model.preset=./no"], "there is no directory './no'."),
         (["check", "bad.yaml", "--set", "model={name: textcnn, vectors: a, vectors_mode: static}"], "no file 'a'."),
         (["train", "tickets.csv"], "Write a config for it with: textclf init tickets.csv"),
     ],

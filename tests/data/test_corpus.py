@@ -186,7 +186,7 @@ def test_bad_rows_of_undecodable_paths_can_be_written(tmp_path: Path) -> None:
 def test_what_always_stops(write: Write, bad_rows: str) -> None:
     many = write("many.tsv", rows(30, "abcde"))
     for options, message in (
-        ({"train": write("a.tsv", [])}, r"data\.train holds no rows\. Expected texts"),
+        ({"train": write("a.tsv", [])}, r"data\.train, \'[^\']*a\.tsv\', holds no rows\. Expected texts"),
         ({"train": write("b.tsv", rows(9, "a"))}, r"a single class, 'a', in all of its 9 rows.*label_column"),
         ({"train": many, "dev": write("c.tsv", [])}, r"data\.dev holds no rows"),
         (
@@ -201,7 +201,7 @@ def test_what_always_stops(write: Write, bad_rows: str) -> None:
 
 def test_a_file_without_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"")
-    with pytest.raises(DataError, match=r"data\.train holds no rows"):
+    with pytest.raises(DataError, match=r"data\.train, \'[^\']*\', holds no rows"):
         load(train=str(tmp_path / "a.csv"))
 
 

@@ -23,6 +23,7 @@ PAGES: dict[str, list[str]] = {
     "docs/data.md": [],
     "docs/export.md": ["textclf init messages.csv", "textclf train config.yaml"],
     "docs/models.md": ["textclf init messages.csv"],
+    "docs/serving.md": [],
     "docs/security.md": ["textclf init messages.csv", "textclf train config.yaml", "textclf export runs/messages"],
     "docs/training.md": ["textclf init messages.csv"],
     "docs/tuning.md": ["textclf init messages.csv"],
@@ -35,7 +36,7 @@ PAGES: dict[str, list[str]] = {
 }
 """The pages, and what their readers have typed before."""
 
-ELSEWHERE = {"docs/from-tf1.md", "docs/results.md"}
+ELSEWHERE = {"docs/client.md", "docs/from-tf1.md", "docs/results.md"}
 """Pages that another test runs, or whose commands take hours."""
 
 NOT_RUN = {".", "curl", "docker", "make", "pip", "python", "tensorboard", "tensorflow_model_server"}

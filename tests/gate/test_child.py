@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from textclf.errors import ExportError
@@ -56,6 +57,37 @@ def test_an_end_by_itself_is_told_with_its_last_words(good_version: Path, monkey
     session = ask(good_version, [Question({"a:0": np.array([b""], object)}, ["b:0"])])
     assert session.failure.startswith("The process ended with exit code 1 (")
     assert session.answers == []
+
+
+def test_an_answer_of_another_dtype_is_told_and_the_next_is_asked(tmp_path: Path) -> None:
+    class Model(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def ask(self, x: Any) -> Any:
+            return {"positive": x > 0, "x": x}
+
+    model = Model()
+    tf.saved_model.save(model, str(tmp_path), signatures={"serving_default": model.ask})
+    outputs = [Question({"serving_default_x:0": np.ones(2, np.float32)}, [f"PartitionedCall:{n}"]) for n in range(2)]
+    positive, same = ask(tmp_path, outputs).answers
+    assert (positive.tensors, positive.error) == (None, "expected a tensor of float32, int64 or bytes, got bool")
+    assert same.tensors is not None and same.tensors[0].tolist() == [1, 1]
+
+
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+
+    class Bar(process.tqdm):  # type: ignore[misc]
+        def update(self, n: float | None = 1) -> bool | None:
+            steps.append(self.total)
+            return super().update(n)
+
+    monkeypatch.setattr(process, "tqdm", Bar)
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", DIES, json.dumps([*LOADED, ANSWERED, ANSWERED | {"end": 1}])]
+    monkeypatch.setattr(process.subprocess, "Popen", lambda _, **options: popen(command, **options))
+    questions = [Question({"a:0": np.array([b""], object)}, ["b:0"])] * 2
+    assert len(ask(tmp_path, questions).answers) == 2
+    assert steps == [2, 2]
 
 
 DIES = """

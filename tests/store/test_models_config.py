@@ -10,7 +10,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, Model
 from textclf.errors import ExportError
 from textclf.store.labels import remove_label, set_label
 from textclf.store.lifecycle import retire
-from textclf.store.models_config import MODELS_CONFIG, read_labels, refresh
+from textclf.store.models_config import MODELS_CONFIG, read_labels, refresh, served_config, write_labels
 
 Publish = Callable[..., Path]
 
@@ -178,3 +178,27 @@ def test_a_new_model_beside_models_in_two_places_says_where_it_was_put(
         f"models.config: its models are not in one place, and 'm' got '{base}/m'. A server waits until it sees every "
         "one; if it sees this folder elsewhere, say so with `textclf label … --served-from PATH`."
     ]
+
+
+def test_a_server_is_told_of_all_models_or_of_some(tmp_path: Path) -> None:
+    for path in ("messages/1", "messages/2", "plain/1"):
+        (tmp_path / path).mkdir(parents=True)
+    write_labels(tmp_path, "messages", {"stable": 1}, [1, 2], served_from="/models")
+    (tmp_path / "models.config").write_text(
+        (tmp_path / "models.config").read_text().rstrip().removesuffix("}")
+        + 'config { name: "far" base_path: "/far" model_platform: "tensorflow" } }'
+    )
+    served = served_config(tmp_path).model_config_list.config
+    assert [(entry.name, entry.base_path) for entry in served] == [
+        ("far", "/far"),
+        ("messages", f"{tmp_path}/messages"),
+        ("plain", f"{tmp_path}/plain"),
+    ]
+    assert {entry.model_platform for entry in served} == {"tensorflow"}
+    assert served[1].version_labels == {"stable": 1} and served[1].model_version_policy.HasField("all")
+    (only,) = served_config(tmp_path, ["messages"], "/elsewhere").model_config_list.config
+    assert only.base_path == "/elsewhere/messages"
+    with pytest.raises(ExportError, match=r"No model 'plan'.*Did you mean 'plain'"):
+        served_config(tmp_path, ["plan"])
+    with pytest.raises(ExportError, match="No served models in"):
+        served_config(tmp_path / "nothing")

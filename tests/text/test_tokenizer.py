@@ -100,7 +100,7 @@ def test_save_and_load(tokenizer: WordTokenizer, tmp_path: Path) -> None:
 
 
 def test_load_without_a_vocabulary(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"Expected a vocabulary at '.*vocabulary\.txt', found none"):
+    with pytest.raises(RunError, match=r"lacks vocabulary\.txt, the vocabulary: copy"):
         WordTokenizer.load(tmp_path, TextConfig())
 
 

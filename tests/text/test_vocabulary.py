@@ -62,7 +62,7 @@ def test_a_written_vocabulary_reads_back_equal(tmp_path_factory: pytest.TempPath
 
 def test_a_file_that_is_no_vocabulary_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "vocabulary.txt"
-    with pytest.raises(RunError, match="Is this a finished run directory"):
+    with pytest.raises(RunError, match="copy the whole run directory"):
         load_vocabulary(path)
     path.write_text("hello\nworld\n", encoding="utf-8")
     with pytest.raises(

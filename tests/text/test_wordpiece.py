@@ -297,10 +297,10 @@ def test_save_and_load(lowercase: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("vocabulary.txt", None, r"Expected a vocabulary at '.*vocabulary\.txt', found none"),
+        ("vocabulary.txt", None, r"lacks vocabulary\.txt, the vocabulary: copy"),
         ("vocabulary.txt", b"\xff\n", r"The vocabulary '.*' cannot be read as UTF-8"),
         ("vocabulary.txt", b"[PAD]\n[UNK]\n", r"The vocabulary '.*' is damaged\. .*found no '\[CLS\]'"),
-        ("wordpiece.json", None, r"Expected a tokenizer's settings at '.*wordpiece\.json', found none"),
+        ("wordpiece.json", None, r"lacks wordpiece\.json, the tokenizer's settings: copy"),
         ("wordpiece.json", b"{", r"to hold \{\"lowercase\": true\} or false, got: '\{'"),
         ("wordpiece.json", b"[]", r"to hold \{\"lowercase\": true\} or false"),
         ("wordpiece.json", b'{"lowercase": 1}', r"to hold \{\"lowercase\": true\} or false"),

@@ -1,4 +1,4 @@
-"""`textclf keys`: keys that sign versions, and keys that seal them."""
+"""`textclf keys`: keys that sign versions, keys that seal them, and keys that may ask a server."""
 
 import os
 import shlex
@@ -15,7 +15,7 @@ PASSPHRASE = "TEXTCLF_PASSPHRASE"
 
 @click.group(name="keys")
 def command() -> None:
-    """Make keys: a pair that signs versions, or a secret that seals them."""
+    """Make keys: a pair that signs versions, a secret that seals them, or one that a client shows to a server."""
 
 
 @command.command(name="new")
@@ -36,6 +36,20 @@ def new(path: str, encryption: bool, passphrase: bool) -> None:
     printed = new_signing_key(path, ask_passphrase(confirm=True) if passphrase else None)
     click.echo(f"Wrote {name} (private: keep it) and {name}{PUBLIC} (public: give it to whoever is to trust it).")
     click.echo(f"Fingerprint {printed}")
+
+
+@command.command(name="api")
+@click.argument("name")
+@click.option(
+    "--access", "path", required=True, type=click.Path(dir_okay=False), help="File of `textclf serve --access`."
+)
+@click.option("--model", "models", multiple=True, required=True, help="Model that may be asked; * for all; repeatable.")
+@click.option("--may-reload", is_flag=True, help="Let it change which models are served, over gRPC.")
+def api(name: str, path: str, models: tuple[str, ...], may_reload: bool) -> None:
+    """Print a new API key, which the file ACCESS knows as NAME from now on. It is shown this once."""
+    from textclf.server.access import add_key
+
+    click.echo(add_key(path, name, models, may_reload))
 
 
 def ask_passphrase(confirm: bool = False) -> str:

@@ -2,14 +2,14 @@
 
 import codecs
 import itertools
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
+from textclf.cli.answers import NAMES, encodable, write_jsonl, write_tsv
 from textclf.cli.options import opening_key_option, trusted_key_option
 from textclf.cli.output import opened
 from textclf.config import DataConfig
@@ -106,13 +106,13 @@ def command(
         stream = _read(source or "-", input_format, classifier.data_config, given, undecodable)
         if source is None and sys.stdin.isatty():
             click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
-    kept, *asked = itertools.tee((tuple(map(_encodable, row)) for row in stream), 3)
+    kept, *asked = itertools.tee((tuple(map(encodable, row)) for row in stream), 3)
     pairs = (row[1] for row in asked[1]) if classifier.takes_pairs else None
     rows = zip(kept, classifier.stream((row[0] for row in asked[0]), pairs=pairs), strict=True)
     first = list(itertools.islice(rows, 1))  # an error at the first text leaves nothing behind, not even a header
-    write: Callable[..., None] = _write_tsv if output_format == "tsv" else _write_jsonl
+    write: Callable[..., None] = write_tsv if output_format == "tsv" else write_jsonl
     with opened(out) as file:
-        names = _NAMES[: 2 if classifier.takes_pairs else 1]
+        names = NAMES[: 2 if classifier.takes_pairs else 1]
         write(file, itertools.chain(first, rows), names, classifier.labels if all_scores else [])
     if undecodable.count:
         click.echo(
@@ -120,10 +120,6 @@ def command(
             + undecodable.hint(),
             err=True,
         )
-
-
-_NAMES = ("text", "text_pair")
-"""What the texts of a row are called in the answers."""
 
 
 def _arguments(texts: tuple[str, ...], pairs: bool) -> Iterator[tuple[str, ...]]:
@@ -229,33 +225,3 @@ def _is_written_as(source: str, input_format: str, data: DataConfig) -> bool:
         return file_format in ("csv", "tsv", "jsonl") and file_format == format_of(data.train, data.format)
     except DataError:  # the training data is not there any more, and its name alone does not tell
         return False
-
-
-def _encodable(text: str) -> str:
-    """Return a text with U+FFFD for what no encoding takes: bytes of an argument, and half a surrogate pair."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _write_tsv(
-    file: IO[str], rows: Iterator[tuple[tuple[str, ...], Any]], names: Sequence[str], labels: list[str]
-) -> None:
-    file.write("\t".join(["label", "score", *map(_one_line, labels), *names]) + "\n")
-    for texts, prediction in rows:
-        scores = [f"{score:.6f}" for score in (prediction.score, *(prediction.scores[label] for label in labels))]
-        file.write("\t".join([_one_line(prediction.label), *scores, *map(_one_line, texts)]) + "\n")
-
-
-def _write_jsonl(
-    file: IO[str], rows: Iterator[tuple[tuple[str, ...], Any]], names: Sequence[str], labels: list[str]
-) -> None:
-    for texts, prediction in rows:
-        record: dict[str, Any] = dict(zip(names, texts, strict=True))
-        record |= {"label": prediction.label, "score": round(prediction.score, 6)}
-        if labels:
-            record["scores"] = {label: round(score, 6) for label, score in prediction.scores.items()}
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-
-def _one_line(text: str) -> str:
-    """Return a text without tabs and line breaks, which TSV cannot hold."""
-    return " ".join(text.split())

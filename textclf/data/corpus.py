@@ -91,7 +91,7 @@ def load_corpus(config: DataConfig, seed: int) -> Corpus:
     known = set(train.labels)
     splits = {name: _without_unseen(other.split, known, bad_rows) for name, other in others.items()}
     _stop_at(bad_rows, config, known)
-    _check_classes(train, len(bad_rows))
+    _check_classes(train, config.train, len(bad_rows))
     train, cut = _cut_shares(train, {name: share for name, share in named.items() if name not in splits}, seed)
     splits |= cut
     labels = sorted(set(train.labels))
@@ -190,10 +190,12 @@ def _without_unseen(split: Split, known: set[str], bad_rows: list[BadRow]) -> Sp
     return split.take(index for index, label in enumerate(split.labels) if label in known)
 
 
-def _check_classes(train: Split, num_dropped: int) -> None:
+def _check_classes(train: Split, source: str, num_dropped: int) -> None:
     dropped = f" after {num_dropped:,} bad rows were dropped" if num_dropped else ""
     if not len(train):
-        raise DataError(f"data.train holds no rows{dropped}. Expected texts with labels of at least two classes.")
+        raise DataError(
+            f"data.train, '{source}', holds no rows{dropped}. Expected texts with labels of at least two classes."
+        )
     labels = set(train.labels)
     if len(labels) == 1:
         raise DataError(

@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import refusal
+from textclf.errors import ExportError, refusal
+from textclf.savedmodel.files import BATCHING_FILE
 
 _WRAPPED = {
     1: ("max_batch_size", "Int64Value"),
@@ -35,29 +36,38 @@ def check_batching(path: Path, ids: bool) -> list[str]:
     """
     try:
         parameters = _parsed(path)
-    except ValueError as error:
+    except ExportError as error:
         return [str(error)]
-    return [f"'{path.name}': {problem}." for problem in _problems(parameters, ids)]
+    return [f"'{path.name}': {problem}." for problem in batching_problems(parameters, ids)]
 
 
 def allowed_batch_sizes(path: Path) -> list[int]:
     """Return the sizes that the server fills batches up to; none if the file names none, or cannot be read."""
     try:
         return list(_parsed(path).allowed_batch_sizes)
-    except ValueError:
+    except ExportError:
         return []
 
 
 def _parsed(path: Path) -> Any:
-    """Return the `BatchingParameters` of a file; `ValueError` with a finding if there are none."""
+    """Return the `BatchingParameters` of a file; `ExportError` with a finding if there are none."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ValueError(
+        raise ExportError(
             f"'{path.name}' is missing: the server would batch this version with its own defaults."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"'{path.name}' cannot be read: {refusal(error)}.") from None
+        raise ExportError(f"'{path.name}' cannot be read: {refusal(error)}.") from None
+    return parse_batching(text, path.name)
+
+
+def parse_batching(text: str, name: str = BATCHING_FILE) -> Any:
+    """Return the `tensorflow.serving.BatchingParameters` of a file's text.
+
+    Raises:
+        ExportError: It is none.
+    """
     from google.protobuf import text_format
 
     try:
@@ -65,11 +75,11 @@ def _parsed(path: Path) -> Any:
     except text_format.ParseError as error:
         line = f", line {error.GetLine()}" if error.GetLine() else ""
         said = (str(error).partition(" : ")[2] or str(error)).strip().rstrip(".")
-        raise ValueError(f"'{path.name}'{line}: {said}. TensorFlow Serving would not read it either.") from None
+        raise ExportError(f"'{name}'{line}: {said}. TensorFlow Serving would not read it either.") from None
 
 
-def _problems(parameters: Any, ids: bool) -> list[str]:
-    """Return what contradicts itself, or what the server takes."""
+def batching_problems(parameters: Any, ids: bool) -> list[str]:
+    """Return what contradicts itself, or what the server takes; `ids` as for `check_batching`."""
     problems = [
         f"{name}: expected at least 1, got {value}"
         for name in _POSITIVE

@@ -66,7 +66,11 @@ def _step(say: Callable[..., None], name: str | int, work: Callable[[], tuple[An
         return None
     seconds = time.perf_counter() - start
     if "answers" in facts:
-        facts = {"answers": {key: encode_tensor(value) for key, value in facts["answers"].items()}}
+        try:
+            facts = {"answers": {key: encode_tensor(value) for key, value in facts["answers"].items()}}
+        except TypeError as error:  # a dtype that a server answers with, and JSON has no word for here
+            say(end=name, error=str(error), code=None)
+            return None
     say(end=name, seconds=seconds, resident_bytes=_resident_bytes(), **facts)
     return result
 

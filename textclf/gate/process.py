@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 import textclf
 from textclf.gate.child import LIBRARIES, LOAD
@@ -72,14 +73,15 @@ class Outcome:
 def ask(path: Path, questions: Sequence[Question]) -> Outcome:
     """Load a SavedModel in a fresh process and ask; one that a question kills is started again for those after it."""
     outcome = Outcome()
-    for _ in range(MOST_RESTARTS + 1):
-        _ask_until_death(path, questions, outcome)
-        if outcome.failure or len(outcome.answers) == len(questions):
-            break
+    with tqdm(total=len(questions), desc="asking", unit="request", leave=False, disable=None) as bar:
+        for _ in range(MOST_RESTARTS + 1):
+            _ask_until_death(path, questions, outcome, bar)
+            if outcome.failure or len(outcome.answers) == len(questions):
+                break
     return outcome
 
 
-def _ask_until_death(path: Path, questions: Sequence[Question], outcome: Outcome) -> None:
+def _ask_until_death(path: Path, questions: Sequence[Question], outcome: Outcome, bar: Any) -> None:
     """Add the answers that one process gives to those that are there."""
     first = len(outcome.answers)
     with tempfile.TemporaryDirectory(prefix="textclf-verify-") as folder:
@@ -92,6 +94,7 @@ def _ask_until_death(path: Path, questions: Sequence[Question], outcome: Outcome
                     _note_load(step, message, outcome, first == 0)
                 elif int(step) < len(requests):  # and not after the last, when nothing is lost
                     outcome.answers.append(_answer(message, questions[first + int(step)]))
+                    bar.update()
                     if first == 0 and message.get("resident_bytes"):
                         outcome.facts["resident_end"] = message["resident_bytes"]
 

@@ -6,13 +6,30 @@ from ctypes import c_char_p, c_int64, c_void_p
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.gate.tensorflow_c import Output, Status, TensorFlow, TensorFlowError
 
 _STRING = 7
-_DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 9: np.dtype(np.int64)}
+_DTYPES: dict[int, np.dtype[Any]] = {
+    1: np.dtype(np.float32),
+    2: np.dtype(np.float64),
+    3: np.dtype(np.int32),
+    4: np.dtype(np.uint8),
+    5: np.dtype(np.int16),
+    6: np.dtype(np.int8),
+    8: np.dtype(np.complex64),
+    9: np.dtype(np.int64),
+    10: np.dtype(np.bool_),
+    14: np.dtype(ml_dtypes.bfloat16),
+    17: np.dtype(np.uint16),
+    18: np.dtype(np.complex128),
+    19: np.dtype(np.float16),
+    22: np.dtype(np.uint32),
+    23: np.dtype(np.uint64),
+}
 """`TF_DataType` of the tensors that are read and written here, but for strings."""
 _TSTRING_SIZE = 24
 
@@ -39,6 +56,9 @@ class Session:
                     options, None, str(path).encode(), tags, 1, self._graph, None, status.pointer
                 )
                 status.check()
+        except TensorFlowError:
+            tensorflow.TF_DeleteGraph(self._graph)
+            raise
         finally:
             tensorflow.TF_DeleteSessionOptions(options)
         self._outputs: dict[str, Output] = {}
@@ -60,9 +80,11 @@ class Session:
         names = list(fetches)
         given = [self._output(name) for name in feeds]
         wanted = [self._output(name) for name in names]
-        tensors = [_new_tensor(self._tensorflow, value) for value in feeds.values()]
+        tensors: list[int] = []
         results = (c_void_p * len(names))()
         try:
+            for value in feeds.values():
+                tensors.append(_new_tensor(self._tensorflow, value))
             with Status(self._tensorflow) as status:
                 self._tensorflow.TF_SessionRun(
                     self._session,
@@ -86,12 +108,19 @@ class Session:
             for result in filter(None, results):
                 self._tensorflow.TF_DeleteTensor(result)
 
+    def close(self) -> None:
+        """Free the session and its graph; nothing can be asked after it."""
+        with Status(self._tensorflow) as status:
+            self._tensorflow.TF_CloseSession(self._session, status.pointer)
+            self._tensorflow.TF_DeleteSession(self._session, status.pointer)
+        self._tensorflow.TF_DeleteGraph(self._graph)
+
     def _output(self, name: str) -> Output:
         if name not in self._outputs:
             operation, _, index = name.partition(":")
             pointer = self._tensorflow.TF_GraphOperationByName(self._graph, operation.encode())
             if not pointer:
-                raise TensorFlowError(f"The graph has no operation '{operation}'")
+                raise TensorFlowError(5, f"The graph has no operation '{operation}'")
             self._outputs[name] = Output(pointer, int(index or 0))
         return self._outputs[name]
 
@@ -108,7 +137,9 @@ def _new_tensor(tensorflow: TensorFlow, value: NDArray[Any]) -> int:
             tensorflow.TF_StringInit(string)
             tensorflow.TF_StringCopy(string, item, len(item))
         return int(tensor)
-    (code,) = (code for code, dtype in _DTYPES.items() if dtype == value.dtype)
+    code = next((code for code, dtype in _DTYPES.items() if dtype == value.dtype), None)
+    if code is None:
+        raise TensorFlowError(12, f"A tensor of {value.dtype} cannot be written here")
     tensor = tensorflow.TF_AllocateTensor(code, shape, value.ndim, value.nbytes)
     data = np.ascontiguousarray(value)
     if data.nbytes:
@@ -138,7 +169,7 @@ def _read_tensor(tensorflow: TensorFlow, tensor: int) -> NDArray[Any]:
             values[position] = ctypes.string_at(pointer, size)
         return values.reshape(shape)
     if code not in _DTYPES:
-        raise TensorFlowError(f"A tensor of TF_DataType {code} cannot be read here")
+        raise TensorFlowError(12, f"A tensor of TF_DataType {code} cannot be read here")
     size = tensorflow.TF_TensorByteSize(tensor)
     data = ctypes.string_at(start, size) if size else b""
     return np.frombuffer(data, _DTYPES[code]).reshape(shape).copy()

@@ -15,7 +15,16 @@ from textclf.errors import ExportError
 
 
 class TensorFlowError(Exception):
-    """A `TFStatus` that is not OK, with its message."""
+    """A `TF_Status` that is not OK.
+
+    Attributes:
+        code: The canonical code: 3 is InvalidArgument, 5 NotFound, 9 FailedPrecondition, …
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        """Keep the code."""
+        super().__init__(message)
+        self.code = code
 
 
 class Output(ctypes.Structure):
@@ -39,10 +48,13 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "TF_GetCode": (c_int, [_P]),
     "TF_Message": (c_char_p, [_P]),
     "TF_NewGraph": (_P, []),
+    "TF_DeleteGraph": (None, [_P]),
     "TF_GraphOperationByName": (_P, [_P, c_char_p]),
     "TF_NewSessionOptions": (_P, []),
     "TF_DeleteSessionOptions": (None, [_P]),
     "TF_LoadSessionFromSavedModel": (_P, [_P, _P, c_char_p, POINTER(c_char_p), c_int, _P, _P, _P]),
+    "TF_CloseSession": (None, [_P, _P]),
+    "TF_DeleteSession": (None, [_P, _P]),
     "TF_SessionRun": (
         None,
         [_P, _P, POINTER(Output), _POINTERS, c_int, POINTER(Output), _POINTERS, c_int, _P, c_int, _P, _P],
@@ -165,5 +177,6 @@ class Status:
 
     def check(self) -> None:
         """Raise `TensorFlowError` if it is not OK."""
-        if self._tensorflow.TF_GetCode(self.pointer):
-            raise TensorFlowError(self._tensorflow.TF_Message(self.pointer).decode(errors="replace"))
+        code = self._tensorflow.TF_GetCode(self.pointer)
+        if code:
+            raise TensorFlowError(code, self._tensorflow.TF_Message(self.pointer).decode(errors="replace"))

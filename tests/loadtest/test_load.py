@@ -1,0 +1,179 @@
+"""A load on a server that the test brings along: what was sent, when, and what is said of it."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textclf.errors import ConfigError, RunError
+from textclf.loadtest.arrivals import arrivals
+from textclf.loadtest.load import apply_load
+from textclf.loadtest.plot import load_figure, write_plot
+from textclf.loadtest.result import PERCENTILES, Asked, LoadResult
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def load_on(handler: Handler, texts: list[str] | None = None, **options: object) -> LoadResult:
+    """Return what came of a load on a server with one handler."""
+    runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)  # type: ignore[arg-type]
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        url = f"http://127.0.0.1:{port}/v1/models/messages"
+        return await apply_load(url, texts or ["a", "验证码"], **options)  # type: ignore[arg-type]
+    finally:
+        await runner.cleanup()
+
+
+async def answer(request: web.Request) -> web.Response:
+    """Answer anything."""
+    await request.read()
+    return web.json_response({"predictions": []})
+
+
+def test_every_request_is_sent_once_with_texts_in_turn() -> None:
+    bodies, paths = [], []
+
+    async def handler(request: web.Request) -> web.Response:
+        bodies.append(json.loads(await request.read())["instances"])
+        paths.append(request.path)
+        return web.json_response({"predictions": []})
+
+    result = asyncio.run(load_on(handler, ["a", "b", "c"], rate=200, seconds=0.2, batch_size=2))
+    assert set(paths) == {"/v1/models/messages:predict"}
+    assert len(bodies) - 1 == len(result.asked) == len(list(arrivals(200, 0.2)))
+    assert sorted(map(tuple, bodies[1:4])) == [("a", "b"), ("b", "c"), ("c", "a")]
+    assert not result.errors
+    assert len(result.latencies) == len(result.asked)
+
+
+def test_nobody_waits_for_the_answer_to_anothers_request() -> None:
+    under_way, most = 0, 0
+
+    async def slow(_: web.Request) -> web.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.3)
+        under_way -= 1
+        return web.json_response({})
+
+    result = asyncio.run(load_on(slow, rate=100, seconds=0.3))
+    assert most > 10
+    assert result.percentile(0) >= 0.3
+
+
+def failing_after_the_first(handler: Handler) -> Handler:
+    """Answer the first request, which does not count, and hand the others on."""
+    asked = 0
+
+    async def both(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return await (answer(request) if asked == 1 else handler(request))
+
+    return both
+
+
+def test_errors_are_counted_by_what_they_say() -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": "Servable not found for request: Latest(messages)"}, status=404)
+
+    result = asyncio.run(load_on(failing_after_the_first(refuse), rate=100, seconds=0.1))
+    assert result.errors == {"404 Servable not found for request: Latest(messages)": len(result.asked)}
+    assert "× 404 Servable not found" in result.to_text()
+    assert np.isnan(result.percentile(50))
+    assert result.to_json()["latency_ms"]["p50"] is None
+
+
+def test_a_request_without_an_answer_fails_in_time() -> None:
+    async def never(_: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        return web.json_response({})
+
+    result = asyncio.run(load_on(failing_after_the_first(never), rate=50, seconds=0.1, timeout=0.2))
+    assert set(result.errors) == {"no answer in time"}
+
+
+def test_a_model_that_is_not_served_is_said_at_once() -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": "Servable not found for request: Latest(messages)"}, status=404)
+
+    with pytest.raises(RunError, match="/v1/models/messages failed: 404 Servable not found"):
+        asyncio.run(load_on(refuse, rate=100, seconds=60))
+    with pytest.raises(RunError, match="Is a server there"):
+        asyncio.run(apply_load("http://127.0.0.1:9/v1/models/m", ["a"], rate=50, seconds=60))
+
+
+def test_what_was_measured_before_ctrl_c_is_kept() -> None:
+    async def stopped() -> LoadResult:
+        async def handler(_: web.Request) -> web.Response:
+            return web.json_response({})
+
+        task = asyncio.create_task(load_on(handler, rate=100, seconds=60))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        return await task
+
+    begin = time.perf_counter()
+    result = asyncio.run(stopped())
+    assert time.perf_counter() - begin < 30
+    assert result.asked
+    assert result.seconds < 60
+
+
+@pytest.mark.parametrize(
+    ("texts", "rate", "seconds", "batch_size"), [([], 1, 1, 1), (["a"], 0, 1, 1), (["a"], 1, -1, 1), (["a"], 1, 1, 0)]
+)
+def test_a_load_that_is_none_is_refused(texts: list[str], rate: float, seconds: float, batch_size: int) -> None:
+    with pytest.raises(ConfigError, match="Expected"):
+        asyncio.run(apply_load("http://localhost", texts, rate=rate, seconds=seconds, batch_size=batch_size))
+
+
+@given(rate=st.floats(1, 500), seconds=st.floats(0.1, 20), seed=st.integers(0, 5))
+def test_arrivals_come_in_order_at_the_rate(rate: float, seconds: float, seed: int) -> None:
+    due = list(arrivals(rate, seconds, seed))
+    assert due == sorted(due)
+    assert all(0 < time < seconds for time in due)
+    expected = rate * seconds
+    assert abs(len(due) - expected) <= 6 * expected**0.5 + 1
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1), st.floats(0, 5), st.sampled_from(["", "x"])), max_size=50))
+def test_figures_are_those_of_the_requests(rows: list[tuple[float, float, float, str]]) -> None:
+    asked = [Asked(due, due + wait, due + wait + work, error) for due, wait, work, error in rows]
+    result = LoadResult(asked, 10, 60)
+    answered = [request for request in asked if not request.error]
+    assert len(result.latencies) + sum(result.errors.values()) == len(asked)
+    if answered:
+        latencies = [request.ended - request.due for request in answered]
+        for which in PERCENTILES:
+            assert result.percentile(which) == pytest.approx(np.percentile(latencies, which))
+        assert result.to_json()["latency_ms"]["max"] == pytest.approx(1000 * max(latencies), abs=1e-3)
+    assert len(result.to_text().splitlines()) >= 1
+    json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_a_load_that_was_held_up_here_is_said_to_be() -> None:
+    held_up = LoadResult([Asked(0.0, 0.5, 0.6)] * 3, 1, 1)
+    assert "this side is too slow" in held_up.to_text()
+    assert "too slow" not in LoadResult([Asked(0.0, 0.001, 0.6)] * 3, 1, 1).to_text()
+
+
+def test_a_plot_is_written_whatever_came(tmp_path: Path) -> None:
+    path = tmp_path / "load.png"
+    write_plot(path, LoadResult([Asked(0.0, 0.0, 0.1), Asked(0.1, 0.1, 0.4, "x")], 1, 1), "a load")
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert load_figure(LoadResult([], 1, 1), "nothing").axes
+    assert load_figure(LoadResult([Asked(0, 0, 1, "x")], 1, 1), "failed").axes

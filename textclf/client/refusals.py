@@ -1,0 +1,87 @@
+"""The error for a request that nobody answered as hoped, in words that say what to do."""
+
+import re
+
+from textclf.client.errors import (
+    AccessError,
+    BusyError,
+    DeadlineError,
+    RefusedError,
+    ReplyError,
+    ServingError,
+    UnknownLabelError,
+    UnknownModelError,
+    UnreachableError,
+)
+from textclf.client.steps import Ask, Failure, Refusal
+
+_HINTS = [
+    (r'signature (name:|key) "embed"|signature.*: embed', "The model has no embeddings; `linear` has none."),
+    (r"[Ss]ignature (name:|key) |No signature was found", "Export the model again, by this version of textclf."),
+    (r"equal to: .*text_pair|(Feature|alias): text_pair", "It was trained on pairs of texts: give text_pairs."),
+    (r"named input: text_pair|extra: {text_pair}", "It was trained on single texts: leave text_pairs out."),
+    (r"max_batch_size|maximum allowed batch", "Ask with a smaller batch_size."),
+]
+"""What to do about a refusal, by its words."""
+
+_LESS = "Ask for less at once, or give a longer deadline."
+
+
+def error_of(outcome: Refusal | Failure, ask: Ask, server: str, model: str, tried: str) -> ServingError:
+    """Return the error that a request ends in.
+
+    Args:
+        outcome: How its last attempt ended.
+        ask: What was asked.
+        server: Where.
+        model: The model's name.
+        tried: How often and how long it was tried, in words.
+    """
+    if isinstance(outcome, Failure):
+        return _unanswered(outcome, server, tried)
+    kind, expected, to_do = _refused(outcome, ask, model, tried)
+    said = f"{outcome.status}: {outcome.message or 'no message'}"
+    return kind(f"{server}: {expected} ({said}).{to_do and ' '}{to_do}", status=outcome.status)
+
+
+def _refused(refusal: Refusal, ask: Ask, model: str, tried: str) -> tuple[type[ServingError], str, str]:
+    """Return the error's class, what was expected and came, and what to do."""
+    status, said = refusal.status, refusal.message
+    if said.startswith(("Servable not found", "Could not find")):
+        which = f"'{model}'" if ask.version is None else f"version {ask.version} of '{model}'"
+        what = f"expected a served model, got no {which}"
+        return UnknownModelError, what, "Check the name; Client.status() says how its versions are."
+    if said.startswith("Unrecognized servable version label"):
+        what = f"expected a version of '{model}' with the label '{ask.label}', got none"
+        set_it = f"Set it with `textclf label {model} {ask.label}`"
+        return UnknownLabelError, what, f"{set_it}, and start the server with the labels' models.config."
+    if status in (401, 403):
+        return AccessError, f"'{model}' was refused", "Give an API key that may ask it."
+    if status in (429, 503):
+        again = "" if refusal.retry_after is None else f"It asks to come again in {refusal.retry_after:g} s. "
+        return BusyError, f"no room for the request, {tried}", f"{again}Ask later, or for less at once."
+    if status == 504:
+        return DeadlineError, f"expected an answer in time, but the server gave up, {tried}", _LESS
+    if status == 404 or 300 <= status < 400:
+        what = "expected TensorFlow Serving's interface, got something else"
+        return ReplyError, what, "Check the address and its port: REST is mostly on 8501, gRPC on 8500."
+    hint = next((hint for pattern, hint in _HINTS if re.search(pattern, said, re.DOTALL)), "")
+    return RefusedError, f"'{model}' did not answer {_named(ask)}", hint
+
+
+def _unanswered(outcome: Failure, server: str, tried: str) -> ServingError:
+    if outcome.timed_out:
+        return DeadlineError(f"{server}: expected an answer in time, but nothing came, {tried}. {_LESS}")
+    if outcome.lasting:
+        return UnreachableError(
+            f"{server}: expected a server that can be trusted: {outcome.reason}. Name its certificate authority's "
+            "file with `verify`, or use its right name."
+        )
+    return UnreachableError(
+        f"{server}: expected a server, but none answered, {tried}: {outcome.reason}. "
+        "Start one with `textclf serve`, or check the address."
+    )
+
+
+def _named(ask: Ask) -> str:
+    return f"'{ask.signature}' for {len(ask.rows)} texts" if ask.rows else ask.kind
