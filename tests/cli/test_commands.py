@@ -180,6 +180,8 @@ def test_the_next_command_can_be_pasted(
     shown = textclf("train", "it's mine/config.yaml", "--quiet").stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "export", "it's mine"]
     assert shlex.split(shown.rpartition("TensorBoard:")[2].splitlines()[0])[-1] == "it's mine/logs"
+    (tmp_path / "it's mine/tiny/1/assets.extra").mkdir(parents=True)
+    (tmp_path / "it's mine/config.yaml").rename(tmp_path / "it's mine/tiny/1/assets.extra/config.yaml")
     monkeypatch.setattr("textclf.serving.export.export", lambda *_, **__: Path("it's mine/tiny/1"))
     shown = textclf("export", "runs/tiny").stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "predict", "it's mine/tiny", "a text"]

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from textclf.config import dump_config, load_config
+from textclf.savedmodel.manifest import write_manifest
 from textclf.serving.classifier import Classifier, load
 
 Command = Callable[..., Result]
@@ -101,6 +102,7 @@ def from_other_data(exported: Path, tmp_path: Path) -> Path:
     written = {"encoding": "gb18030", "text_column": "2", "header": False, "quoting": "none", "delimiter": ";"}
     config = config.model_copy(update={"data": config.data.model_copy(update=written)})
     (copy / "assets.extra/config.yaml").write_text(dump_config(config), encoding="utf-8")
+    write_manifest(copy)
     return copy
 
 
@@ -147,6 +149,7 @@ def test_the_encoding_is_utf_8_where_the_training_data_is_not_known_any_more(
     config = from_other_data / "assets.extra/config.yaml"
     changed = load_config(config, [f"data.train={tmp_path / 'gone'}"])
     config.write_text(dump_config(changed), encoding="utf-8")
+    write_manifest(from_other_data)
     (tmp_path / "new.csv").write_text("1;où\n", encoding="utf-8")
     result = textclf("predict", from_other_data, "--file", "new.csv")
     assert [row[2] for row in table(result.stdout)[1:]] == ["où"]
