@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from textclf.config import DataConfig
@@ -330,6 +330,7 @@ def test_a_missing_file_suggests_its_namesake(tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
+@example(content=b"\x0b\n\t\x0b\n\x1b\t ", suffix=".csv")  # the name of the column is white space
 @given(content=st.binary() | st.text(st.sampled_from('ab",\t{}:[]\n12')).map(str.encode), suffix=st.sampled_from(
     [".csv", ".tsv", ".jsonl", ".parquet", ".txt", "", ".csv.gz"]
 ))  # fmt: skip

@@ -75,6 +75,9 @@ def find_column(name: str, names: Sequence[str], source: str, option: str, hint:
         DataError: It is missing, or stands there twice.
     """
     if name not in names:
+        # A config's values lose the white space around them, which a header may have.
+        names = [each.strip() for each in names]
+    if name not in names:
         raise DataError(
             f"'{source}' has no column '{name}'; it has {listing(names) or 'none'}.{did_you_mean(name, names)} "
             f"Name the right one with {option}.{hint}"
