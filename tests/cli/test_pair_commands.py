@@ -27,6 +27,17 @@ def test_from_a_file_of_pairs_to_scores(textclf: Command, pair_config: Callable[
     assert textclf(*shlex.split(shown)[2:]).stdout.splitlines()[1].endswith("\ta text\tits second text")
 
 
+def test_a_second_column_of_texts_is_named(textclf: Command, tmp_path: Path) -> None:
+    rows = [f"Where is parcel {n}?,It left on day {n}.,m{n},{'xy'[n % 2]}" for n in range(9)]
+    (tmp_path / "a.csv").write_text("\n".join(["first,the second,id,label", *rows]), encoding="utf-8")
+    hint = "Column 'the second' is not used. If rows are pairs of texts: --set 'data.pair_column=the second'\n"
+    assert hint in textclf("init", "a.csv").output
+    named = textclf("init", "a.csv", "--set", "data.pair_column=the second", "--out", "b.yaml").output
+    assert "is not used" not in named
+    (tmp_path / "c.csv").write_text("\n".join(["text,id,label", *(f"One text {n},m{n},{n % 2}" for n in range(9))]))
+    assert "is not used" not in textclf("init", "c.csv", "--out", "c.yaml").output
+
+
 def test_a_column_that_is_not_there(textclf: Command, pair_config: Callable[..., Config], tmp_path: Path) -> None:
     source = Path(str(pair_config().data.train))
     (tmp_path / "pairs.csv").write_bytes(source.read_bytes())

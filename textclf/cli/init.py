@@ -51,6 +51,9 @@ def _summary(guessed: Guess, pair_column: str | None) -> str:
     second = "" if pair_column is None else f"second text in '{pair_column}', "
     lines = [f"Format {guessed.format}, encoding {guessed.encoding} ({guessed.encoding_certainty})."]
     lines.append(f"Text in '{guessed.text_column}', {second}label in '{guessed.label_column}'.")
+    if pair_column is None and guessed.second_column is not None:
+        pairs = shlex.join(["--set", f"data.pair_column={guessed.second_column}"])
+        lines.append(f"Column '{guessed.second_column}' is not used. If rows are pairs of texts: {pairs}")
     if guessed.format in DELIMITERS:
         held = "names of columns" if guessed.header else "a text like the others"
         lines.append(f"The first line holds {held} ({guessed.header_certainty}).")

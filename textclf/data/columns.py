@@ -61,6 +61,19 @@ def choose_columns(
     return text, label
 
 
+def second_text(names: Sequence[str], columns: Sequence[Sequence[Any]], text: int, label: int) -> str | None:
+    """Return the name of a column that could be the second text of each row: strings nearly as long and as varied.
+
+    Example:
+        >>> columns = [["one text", "another"], ["a b", "a b"], ["its answer", "no"], ["x", "y"]]
+        >>> second_text(["text", "by", "reply", "label"], columns, 0, 3)
+        'reply'
+    """
+    least = _variety(columns[text]) / 2
+    others = [index for index in range(len(names)) if index not in (text, label) and _is_text(columns[index])]
+    return next((names[index] for index in others if _variety(columns[index]) >= least), None)
+
+
 def is_header(row: Sequence[str], text: int, label: int, labels: Sequence[str]) -> tuple[bool, str]:
     """Say whether a first row holds the names of the columns, and how certain that is.
 

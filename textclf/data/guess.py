@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from textclf.data.columns import choose_columns, is_header
+from textclf.data.columns import choose_columns, is_header, second_text
 from textclf.data.dialect import find_dialect
 from textclf.data.encodings import (
     NO_TEXT_FILE,
@@ -49,6 +49,7 @@ class Guess:
         rows_looked_at: How many these were; 0 if the source describes itself.
         encoding_certainty: certain, likely or unsure.
         header_certainty: The same, of `header`.
+        second_column: Another column of texts, which `data.pair_column` could name; None if none looks like it.
     """
 
     format: str
@@ -62,6 +63,7 @@ class Guess:
     rows_looked_at: int
     encoding_certainty: str = "certain"
     header_certainty: str = "certain"
+    second_column: str | None = None
 
 
 def guess(source: str, encoding: str | None = None, pair_column: str | None = None) -> Guess:
@@ -170,6 +172,7 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
         delimiter=None if found.delimiter == DELIMITERS[name] else found.delimiter,
         header_certainty=header_certainty,
         odd_rows=found.odd_rows,
+        second_column=second_text(names, columns, text, label),
     )
 
 
@@ -182,7 +185,9 @@ def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess, pair_column: 
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = [[row.get(name) for row in rows] for name in names]
     text, label = choose_columns(names, columns, source, pair_column)
-    return _guess("jsonl", names[text], names[label], columns[label], encoding, odd_rows=len(lines) - len(rows))
+    second = second_text(names, columns, text, label)
+    num_odd = len(lines) - len(rows)
+    return _guess("jsonl", names[text], names[label], columns[label], encoding, odd_rows=num_odd, second_column=second)
 
 
 def _guess_parquet(source: str, pair_column: str | None) -> Guess:
@@ -191,7 +196,8 @@ def _guess_parquet(source: str, pair_column: str | None) -> Guess:
         batch = next(parquet_batches(file, names), None)
     columns: list[list[Any]] = [column[:MOST_ROWS] for column in batch] if batch else [[] for _ in names]
     text, label = choose_columns(names, columns, source, pair_column)
-    return _guess("parquet", names[text], names[label], columns[label], EncodingGuess("utf-8", "certain"))
+    second, encoding = second_text(names, columns, text, label), EncodingGuess("utf-8", "certain")
+    return _guess("parquet", names[text], names[label], columns[label], encoding, second_column=second)
 
 
 def _guess_fasttext(source: str, path: Path, encoding: EncodingGuess) -> Guess:
@@ -248,6 +254,7 @@ def _guess(
     delimiter: str | None = None,
     header_certainty: str = "certain",
     odd_rows: int = 0,
+    second_column: str | None = None,
 ) -> Guess:
     called = map(label_name, labels)
     labels_found = sorted({label for label in called if label and not label.isspace()})
@@ -263,4 +270,5 @@ def _guess(
         rows_looked_at=len(labels) + odd_rows,
         encoding_certainty=encoding.certainty,
         header_certainty=header_certainty,
+        second_column=second_column,
     )
