@@ -53,6 +53,7 @@ setup(
         "tune": ["optuna>=4,<6"],
         "bert": [
             "flatbuffers>=24",
+            "h5py>=3.11",
             "huggingface-hub>=1.23",
             "kagglehub>=0.3.8",
             "keras-hub>=0.31",

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -142,6 +143,19 @@ def test_damaged_weights_are_refused(make_preset: Callable[..., str], weights: b
     (Path(directory) / "model.safetensors").write_bytes(weights)
     with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):
         load(find_pretrained(directory))
+
+
+def test_whole_weights_pass_and_those_that_are_cut_off_do_not(
+    make_preset: Callable[..., str], keras_directory: Path, tmp_path: Path
+) -> None:
+    keras_copy = shutil.copytree(keras_directory, tmp_path / "keras")
+    for directory, name in ((Path(make_preset()), "model.safetensors"), (keras_copy, "model.weights.h5")):
+        find_pretrained(str(directory)).check_weights()
+        weights = directory / name
+        weights.write_bytes(weights.read_bytes()[:-100])
+        with pytest.raises(ConfigError, match=r"the weights in .* cannot be read"):
+            find_pretrained(str(directory)).check_weights()
+    assert Pretrained("hf://owner/name", {}, "gelu", (), True).check_weights() is None  # no hub is asked
 
 
 @pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": []}', '{"weight_map": {}}'])

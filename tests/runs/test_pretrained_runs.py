@@ -19,6 +19,7 @@ from textclf.data import load_corpus
 from textclf.errors import ConfigError
 from textclf.evaluation.calibration import scale
 from textclf.models.bert import Bert
+from textclf.runs import train as train_module
 from textclf.runs.check import check
 from textclf.runs.directory import Run
 from textclf.runs.train import train
@@ -160,12 +161,41 @@ def test_frozen_layers_keep_the_presets_weights(configure: Callable[..., Config]
         assert all(np.array_equal(one, other) for one, other in pairs) == same
 
 
+@pytest.fixture
+def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reading the data fail the test."""
+    monkeypatch.setattr(train_module, "load_corpus", lambda *_: pytest.fail("the data were read"))
+
+
+@pytest.mark.usefixtures("no_data")
 def test_freezing_all_layers_is_refused_with_what_does_it(configure: Callable[..., Config], tmp_path: Path) -> None:
     with pytest.raises(
         ConfigError, match=r"model\.freeze_layers: expected fewer than the 2 layers of .*, got 2.*encoder=frozen"
     ):
         train(configure(freeze_layers=2), tmp_path / "run", report=False)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("no_data")
+def test_weights_that_are_cut_off_are_refused_before_the_data_are_read(
+    configure: Callable[..., Config], tiny_preset: Path, tmp_path: Path
+) -> None:
+    (weights,) = [path for path in tiny_preset.iterdir() if path.name.startswith("model.")]
+    weights.write_bytes(weights.read_bytes()[:-8])
+    words = r"the weights in '.*' cannot be read \(.*\)\. Expected whole files, .* Copy or download them again\."
+    with pytest.raises(ConfigError, match=words):
+        train(configure(), tmp_path / "run", report=False)
+
+
+@pytest.mark.usefixtures("no_data")
+def test_rows_that_are_too_long_are_refused_before_the_data_are_read(
+    configure: Callable[..., Config], tmp_path: Path
+) -> None:
+    for preset in ({}, {"preset": None}):
+        config = configure(**preset)
+        config = config.model_copy(update={"text": config.text.model_copy(update={"max_tokens": 5000})})
+        with pytest.raises(ConfigError, match=r"text\.max_tokens: expected at most"):
+            train(config, tmp_path / "run", report=False)
 
 
 def test_texts_that_the_vocabulary_does_not_fit_are_warned_of(

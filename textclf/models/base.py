@@ -47,6 +47,10 @@ class TextModel(keras.Model):
         raise NotImplementedError
 
     @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse, before the data of a new run are read, what can be told without them; `ConfigError` says why."""
+
+    @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
         """Return the tokenizer of a new run.
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from textclf.models import bert_tokens
 from textclf.models.base import TextModel
 from textclf.models.bert_tokens import LONGEST_NEW
 from textclf.models.frozen import encode_features, fit_head
-from textclf.models.pretrained import find_pretrained, set_activation
+from textclf.models.pretrained import Pretrained, find_pretrained, set_activation
 from textclf.models.windows import cut_windows
 from textclf.optional import import_optional
 from textclf.text.pairs import row_lengths
@@ -76,6 +76,15 @@ class Bert(TextModel):
         self.build((None, None))
 
     @classmethod
+    def check(cls, config: Config) -> None:
+        """Refuse a preset that is not there or that the options do not fit, and weights here that are cut off."""
+        options = cast(BertConfig, config.model)
+        if options.preset is None:
+            bert_tokens.check_length(options, config.text.max_tokens, LONGEST_NEW)
+        else:
+            _find_fitting(options, config.text.max_tokens).check_weights()
+
+    @classmethod
     def make_tokenizer(cls, config: Config, texts: Sequence[str]) -> Tokenizer:
         """Return the preset's tokenizer, or one that is learnt; see `textclf.models.bert_tokens`."""
         return bert_tokens.make_tokenizer(config, texts)
@@ -112,16 +121,8 @@ class Bert(TextModel):
             model = cls(_new_sizes(options, tokenizer), "gelu", special_ids, num_classes, options.model_dump())
             model.freeze()
             return model
-        found = find_pretrained(options.preset)
-        sizes = found.backbone
-        bert_tokens.check_length(options, tokenizer.max_tokens, sizes["max_sequence_length"])
-        if options.freeze_layers >= sizes["num_layers"]:
-            raise ConfigError(
-                f"model.freeze_layers: expected fewer than the {sizes['num_layers']} layers of '{options.preset}', got "
-                f"{options.freeze_layers}. To keep all of them as they are, take model.encoder=frozen: it fits the "
-                "head in seconds, where steps at the rate of fine-tuning would take many epochs."
-            )
-        model = cls(sizes, found.activation, special_ids, num_classes, options.model_dump())
+        found = _find_fitting(options, tokenizer.max_tokens)
+        model = cls(found.backbone, found.activation, special_ids, num_classes, options.model_dump())
         found.load_into(model.backbone)
         model.freeze()
         return model
@@ -249,6 +250,20 @@ def _mean(states: tf.Tensor, is_token: tf.Tensor) -> tf.Tensor:
     weights = tf.cast(is_token, tf.float32)[:, :, tf.newaxis]  # (rows, time, 1)
     total = tf.reduce_sum(tf.cast(states, tf.float32) * weights, axis=1)  # (rows, hidden_dim)
     return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=1))
+
+
+def _find_fitting(options: BertConfig, max_tokens: int) -> Pretrained:
+    """Return the preset; `ConfigError` if it cannot be found, or its encoder is too short or shallow."""
+    found = find_pretrained(str(options.preset))
+    sizes = found.backbone
+    bert_tokens.check_length(options, max_tokens, sizes["max_sequence_length"])
+    if options.freeze_layers >= sizes["num_layers"]:
+        raise ConfigError(
+            f"model.freeze_layers: expected fewer than the {sizes['num_layers']} layers of '{options.preset}', got "
+            f"{options.freeze_layers}. To keep all of them as they are, take model.encoder=frozen: it fits the "
+            "head in seconds, where steps at the rate of fine-tuning would take many epochs."
+        )
+    return found
 
 
 def _new_sizes(options: BertConfig, tokenizer: Tokenizer) -> dict[str, Any]:

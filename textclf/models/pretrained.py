@@ -3,12 +3,15 @@
 import functools
 import json
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from textclf.config.presets import local_directory
 from textclf.errors import ConfigError, listing
 from textclf.models.preset_files import KERAS_WEIGHTS, SAFETENSORS, first_file, preset_directory, resave_command
 from textclf.models.preset_layouts import read_backbone, read_tokens
@@ -56,19 +59,44 @@ class Pretrained:
             ConfigError: The weights cannot be fetched or read, or are not of the sizes that the preset gives.
             DataError: The extra `bert` is not installed.
         """
-        safetensors = import_optional("safetensors", "bert", f"The preset '{self.preset}'")
-        directory = preset_directory(self.preset, weights=True)
-        try:
+        with self._reading() as directory:
             if first_file(directory, SAFETENSORS):
                 _load_safetensors(backbone, directory)
             else:
                 _load_keras_weights(backbone, first_file(directory, KERAS_WEIGHTS))
+
+    def check_weights(self) -> None:
+        """Refuse files of weights that are cut off, as `load_into` does, without reading all; no hub is asked."""
+        if local_directory(self.preset) is None:
+            return
+        what = f"The preset '{self.preset}'"
+        safetensors, h5py = import_optional("safetensors", "bert", what), import_optional("h5py", "bert", what)
+        with self._reading() as directory:
+            if first_file(directory, SAFETENSORS):
+                for path in directory.glob("model*.safetensors"):
+                    with safetensors.safe_open(path, "numpy"):  # compares the length with that of all tensors
+                        pass
+            else:
+                for path in directory.glob("model*.weights.h5"):
+                    h5py.File(path).close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Path]:
+        """Give the directory with the weights; what reading them raises becomes a `ConfigError`."""
+        safetensors = import_optional("safetensors", "bert", f"The preset '{self.preset}'")
+        directory = preset_directory(self.preset, weights=True)
+        try:
+            yield directory
         except (safetensors.SafetensorError, *_BROKEN) as error:
-            way_out = (
-                f" Hugging Face adds one, in the new folder bert; name that as preset:\n  {resave_command(directory)}"
-            )
-            hint = way_out if "pooler" in str(error) else ""
-            raise ConfigError(f"model.preset: the weights in '{directory}' cannot be read ({error}).{hint}") from error
+            way_out = "Expected whole files, of the sizes that config.json gives. Copy or download them again."
+            if "pooler" in str(error):
+                way_out = (
+                    "Hugging Face adds one, in the new folder bert; name that as preset:\n  "
+                    f"{resave_command(directory)}"
+                )
+            raise ConfigError(
+                f"model.preset: the weights in '{directory}' cannot be read ({error}). {way_out}"
+            ) from error
 
 
 def find_pretrained(preset: str) -> Pretrained:

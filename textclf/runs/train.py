@@ -73,6 +73,7 @@ def train(
 
     Raises:
         DataError: The data cannot be learnt from.
+        ConfigError: The model's files cannot be read, or do not fit its options.
         RunError: The directory is taken, another process writes there, or the run there cannot be gone on with; or of
             several workers one is gone, or was given something else than the others.
         TerminatedError: SIGTERM came; a checkpoint is written.
@@ -123,6 +124,8 @@ def _train(
     report: bool,
     started: float,
 ) -> Run:
+    if checkpoint is None and is_chief(strategy):  # a run that goes on asks for no preset again
+        model_class(config.model.name).check(config)
     for doubt in config.model.doubts(config):
         logger.warning(doubt)
     corpus = load_corpus(config.data, config.seed)
