@@ -85,7 +85,7 @@ def _warn_of_unknown(tokenizer: WordPieceTokenizer, texts: Sequence[str], preset
             "%.0f %% of the tokens of the training texts are not in the vocabulary of '%s'. Take a preset of the "
             "texts' language.",
             100 * share,
-            preset,
+            preset if "://" in preset else Path(preset).name,
         )
 
 
