@@ -1,6 +1,7 @@
 """What is refused before TensorFlow trips over it, and what is said of workers that are gone."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from textclf.config import ComputeConfig
 from textclf.errors import ConfigError, RunError
+from textclf.training import devices
 from textclf.training.devices import losing_workers, make_strategy
 
 TWO_WORKERS = {"worker": ["localhost:1", "localhost:2"]}
@@ -65,3 +67,37 @@ def test_a_worker_that_is_gone_is_said_to_be(error: Exception) -> None:
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
     with pytest.raises(type(error)), losing_workers():
         raise error
+
+
+FLAGS = "processor\t: 0\nflags\t\t: fpu sse avx512f %s\n"
+
+
+@pytest.mark.parametrize(
+    ("compute", "flags", "warned"),
+    [
+        ({"mixed_precision": "bfloat16"}, "avx2", True),
+        ({"mixed_precision": "bfloat16", "devices": ["CPU:0"]}, "avx2", True),
+        ({"mixed_precision": "bfloat16"}, "avx512_bf16", False),
+        ({"mixed_precision": "bfloat16"}, "amx_bf16 amx_tile", False),
+        ({"mixed_precision": "bfloat16"}, None, False),  # no Linux
+        ({}, "avx2", False),
+    ],
+)
+def test_bfloat16_without_its_units_is_warned_of(
+    compute: dict[str, Any],
+    flags: str | None,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(devices, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: [])
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(FLAGS % flags, encoding="ascii")
+    devices.warn_of_bfloat16(ComputeConfig.model_validate(compute))
+    assert ("this CPU has no bfloat16 units" in caplog.text) == warned
+    caplog.clear()
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda _: ["GPU:0"])
+    devices.warn_of_bfloat16(ComputeConfig.model_validate(compute))
+    assert ("this CPU has no bfloat16 units" in caplog.text) == (warned and "devices" in compute)

@@ -29,7 +29,7 @@ from textclf.tensorboard.summary import write_tensorboard
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.breakdown import BreakdownError
 from textclf.training.checkpoints import Checkpoint, Checkpoints
-from textclf.training.devices import is_chief, losing_workers, make_strategy
+from textclf.training.devices import is_chief, losing_workers, make_strategy, warn_of_bfloat16
 from textclf.training.loop import Trainer
 from textclf.training.prediction import Encoded, Predictor
 from textclf.training.progress import ProgressBar, announce
@@ -128,6 +128,8 @@ def _train(
         model_class(config.model.name).check(config)
     for doubt in config.model.doubts(config):
         logger.warning(doubt)
+    if config.model.learns_in_steps:
+        warn_of_bfloat16(config.compute)
     corpus = load_corpus(config.data, config.seed)
     checkpoint = begin_together(Workers(strategy), config, corpus.fingerprint, checkpoint, writer.checkpoints)
     check_data(checkpoint, corpus.fingerprint)  # before anything of a run that cannot go on is written over

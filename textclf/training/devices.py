@@ -2,9 +2,11 @@
 
 import functools
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -12,6 +14,9 @@ import tensorflow as tf
 from textclf.config import ComputeConfig
 from textclf.errors import ConfigError, RunError, listing
 
+logger = logging.getLogger(__name__)
+
+_CPU_INFO = Path("/proc/cpuinfo")
 _CLUSTER = '{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]}, "task": {"type": "worker", "index": 0}}'
 _JOBS = ("chief", "worker")
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
@@ -51,6 +56,24 @@ def make_strategy(config: ComputeConfig) -> tf.distribute.Strategy:
     if not mirrored and devices == ("CPU:0",):
         return tf.distribute.get_strategy()
     return _strategy("mirrored" if mirrored else "one_device", devices)
+
+
+def warn_of_bfloat16(config: ComputeConfig) -> None:
+    """Say so in the log if bfloat16 is asked for on a CPU that, by what Linux says of it, only imitates it."""
+    named = config.devices or []
+    on_cpu = all(device.startswith("CPU") for device in named) if named else not tf.config.list_logical_devices("GPU")
+    if config.mixed_precision == "bfloat16" and on_cpu and _lacks_bfloat16():
+        logger.warning(
+            "compute.mixed_precision=bfloat16: this CPU has no bfloat16 units; steps take longer with it than without."
+        )
+
+
+def _lacks_bfloat16() -> bool:
+    try:
+        flags = _CPU_INFO.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags)  # Intel's and AMD's, and ARM's
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
