@@ -281,6 +281,24 @@ def test_ctrl_c_after_the_scores_says_that_the_run_is_finished(
     assert (command in caplog.text) == (not written)
 
 
+@pytest.mark.parametrize("during", ["load_corpus", "encode"])
+def test_ctrl_c_before_the_first_step_says_that_nothing_is_left(
+    tiny_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    during: str,
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train_module, during, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(), tmp_path / "run")
+    assert f"Nothing of the run '{tmp_path / 'run'}' is left: there were no weights to keep yet." in caplog.text
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("saved", ["model", "scores"])
 @pytest.mark.parametrize("folds", [False, True])
 def test_the_command_that_scores_what_is_kept_names_data_where_the_run_has_no_test_split(

@@ -13,13 +13,14 @@ logger = logging.getLogger(__name__)
 _CHECKPOINT = "a checkpoint of step %d: the same command, without --force, goes on from there."
 
 
-def say_what_is_kept(writer: RunWriter, config: Config, goes_on: bool) -> None:
-    """Say what a training that ends early leaves, if it leaves anything, and what can be done with it.
+def say_what_is_kept(writer: RunWriter, config: Config, *, goes_on: bool, stopped: bool) -> None:
+    """Say what a training that ends early leaves, and what can be done with it.
 
     Args:
         writer: What writes the run.
         config: The run.
         goes_on: Whether it can go on from its checkpoint; one that broke down would do so again.
+        stopped: Whether somebody stopped it, who is told too that nothing is left; an error says enough.
     """
     directory = writer.directory
     steps = [checkpoint_step(path) for path in checkpoint_files(directory / CHECKPOINTS_FOLDER)] if goes_on else []
@@ -39,6 +40,8 @@ def say_what_is_kept(writer: RunWriter, config: Config, goes_on: bool) -> None:
         )
     elif steps:
         logger.warning("The run '%s' has %s", writer.path, _CHECKPOINT % steps[0])
+    elif stopped:
+        logger.warning("Nothing of the run '%s' is left: there were no weights to keep yet.", writer.path)
 
 
 def say_no_report(writer: RunWriter, config: Config, reason: str) -> None:

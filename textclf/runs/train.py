@@ -108,8 +108,10 @@ def train(
             with losing_workers():
                 return _train(config, path, writer, strategy, checkpoint, callbacks, progress, report, started)
         except BaseException as error:  # Ctrl-C too
-            if is_chief(strategy) and writer.has_written:
-                say_what_is_kept(writer, config, goes_on=not isinstance(error.__cause__, BreakdownError))
+            stopped = isinstance(error, KeyboardInterrupt)
+            if is_chief(strategy) and (writer.has_written or stopped):
+                goes_on = not isinstance(error.__cause__, BreakdownError)
+                say_what_is_kept(writer, config, goes_on=goes_on, stopped=stopped)
             raise
 
 
