@@ -33,6 +33,7 @@ def python(*arguments: str, cwd: Path, path: Path | None = None) -> str:
         "import textclf",
         "from textclf.cli.main import main",
         "import textclf.evaluation",
+        "import textclf.runs.files",
         "import textclf.store.sealing, textclf.store.signing, textclf.store.trust",
     ],
 )

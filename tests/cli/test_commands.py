@@ -183,7 +183,7 @@ def test_the_next_command_can_be_pasted(
     (tmp_path / "it's mine/tiny/1/assets.extra").mkdir(parents=True)
     (tmp_path / "it's mine/config.yaml").rename(tmp_path / "it's mine/tiny/1/assets.extra/config.yaml")
     monkeypatch.setattr("textclf.serving.export.export", lambda *_, **__: Path("it's mine/tiny/1"))
-    shown = textclf("export", "runs/tiny").stdout
+    shown = textclf("export", trained_run.path).stdout
     assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "predict", "it's mine/tiny", "a text"]
 
 
@@ -222,6 +222,22 @@ def test_an_error_is_one_message(textclf: Command, tmp_path: Path, arguments: li
     assert result.stderr.count("Error:") == 1
     assert message in result.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_that_is_there_or_is_not_is_told_before_tensorflow_is_imported(
+    textclf: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "runs/there"
+    run.mkdir(parents=True)
+    (run / "scores.json").touch()
+    (tmp_path / "a.yaml").write_text("data: {train: missing.csv}\nname: there", encoding="utf-8")
+    for name in ("train", "export"):
+        monkeypatch.setattr(f"textclf.cli.{name}.import_tensorflow", lambda: pytest.fail("TensorFlow was imported"))
+    taken = "Error: 'runs/there' is there already. Choose another --run, or replace it with --force.\n"
+    assert textclf("train", "a.yaml", exit_code=1).stderr == taken
+    assert textclf("train", "a.yaml", "--resume", "never", exit_code=1).stderr == taken
+    for path in ("runs/gone", "runs/there"):
+        assert f"a run directory with a config.yaml at '{path}'" in textclf("export", path, exit_code=1).stderr
 
 
 def test_texts_and_a_file_at_once(textclf: Command) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import RunError, TextclfError
-from textclf.runs import directory
+from textclf.runs import files
 from textclf.runs import writer as writer_module
 from textclf.runs.directory import Run
 from textclf.serving.evaluate import evaluate
@@ -40,7 +40,7 @@ def test_the_run_that_a_killed_one_was_to_replace_can_be_brought_back(
     assert "get it back" not in str(caught.value)  # it is written just now
     writer.write_start(before.config, before.labels, before.tokenizer)
     with monkeypatch.context() as patch:
-        patch.setattr(directory, "is_locked", lambda _: False)  # as if its process were no more
+        patch.setattr(files, "is_locked", lambda _: False)  # as if its process were no more
         old = good.with_name(".it's mine.replaced")
         words = f"The run that it was to replace is at '{old}'; get it back with: "
         for read in (Run.load, export, evaluate):

@@ -10,6 +10,7 @@ from textclf.cli.keys import ask_passphrase
 from textclf.cli.options import base_option, served_from_option
 from textclf.cli.stopping import cleans_up
 from textclf.errors import ConfigError
+from textclf.runs.files import check_run
 from textclf.startup import import_tensorflow
 
 
@@ -49,10 +50,11 @@ def command(
     worse than the live version (the one labelled stable, or else the newest) on the run's test split by more than
     chance.
     """
+    check_run(Path(run))
     sign = _signer(key_file) if key_file else None
     import_tensorflow()
     from textclf.config import load_config
-    from textclf.runs.directory import CONFIG_FILE
+    from textclf.runs.files import CONFIG_FILE
     from textclf.savedmodel.files import EXTRA
     from textclf.serving.export import export
 

@@ -8,6 +8,7 @@ import click
 
 from textclf.cli.options import config_argument, set_option
 from textclf.config import load_config
+from textclf.runs.files import CHECKPOINTS_FOLDER, SCORES_FILE, taken
 from textclf.startup import import_tensorflow
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ def command(
 ) -> None:
     """Train as CONFIG says; print the scores; write model, scores, report and logs. Ctrl-C keeps the best so far."""
     run_config = load_config(config, overrides)
-    checkpoints = Path(run_dir or Path("runs") / run_config.name) / "checkpoints"
-    if not checkpoints.is_dir():  # a run that goes on has what it took from the files
+    path = Path(run_dir or Path("runs") / run_config.name)
+    if (path / SCORES_FILE).is_file() and not force and resume != "must":
+        raise taken(path)  # as `train` would, some seconds later
+    if not (path / CHECKPOINTS_FOLDER).is_dir():  # a run that goes on has what it took from the files
         run_config.model.check_files()
     import_tensorflow()
     from textclf.runs.train import train

@@ -1,7 +1,6 @@
 """A run directory read back: what training leaves. `writer.py` writes it."""
 
 import json
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,15 +16,23 @@ from textclf.evaluation.scores import Scores
 from textclf.models.base import TextModel
 from textclf.models.builder import load_model, model_class
 from textclf.models.tasks import TASKS
-from textclf.runs.lock import INSIDE, is_locked
+from textclf.runs.files import (
+    BAD_ROWS_FILE,
+    CHECKPOINTS_FOLDER,
+    CONFIG_FILE,
+    LABELS_FILE,
+    LOGS_FOLDER,
+    MODEL_FILE,
+    PLOTS_FOLDER,
+    REPORT_FILE,
+    SCORES_FILE,
+    check_run,
+)
+from textclf.runs.lock import INSIDE
 from textclf.text.inputs import as_rows
 from textclf.text.tokenizer import TOKENIZER_FILES, Tokenizer
 from textclf.training.prediction import Predictor
-from textclf.writing import UNFINISHED
 
-CONFIG_FILE, LABELS_FILE, MODEL_FILE, SCORES_FILE = "config.yaml", "labels.json", "model.keras", "scores.json"
-REPORT_FILE, BAD_ROWS_FILE = "report.html", "bad_rows.jsonl"
-PLOTS_FOLDER, LOGS_FOLDER, CHECKPOINTS_FOLDER = "plots", "logs", "checkpoints"
 BEGUN = {CONFIG_FILE, LABELS_FILE, *TOKENIZER_FILES, BAD_ROWS_FILE, LOGS_FOLDER, CHECKPOINTS_FOLDER, INSIDE}
 """What a run that was just begun can hold."""
 OWN = BEGUN | {MODEL_FILE, SCORES_FILE, REPORT_FILE, PLOTS_FOLDER}
@@ -65,18 +72,7 @@ class Run:
             RunError: It is no run directory, training never came to an evaluation, or a file is missing or damaged.
         """
         path = Path(path)
-        if not is_run(path):
-            lacking = LABELS_FILE if (path / CONFIG_FILE).is_file() else CONFIG_FILE
-            raise RunError(
-                f"Expected a run directory with a {lacking} at '{path}', found none. `textclf train` makes one."
-                f"{way_back(path)}"
-            )
-        if not (path / MODEL_FILE).is_file():
-            command = ["textclf", "train", str(path / CONFIG_FILE), "--run", str(path), "--force"]
-            raise RunError(
-                f"The run '{path}' has no {MODEL_FILE}: its training ended before the first evaluation on dev. "
-                f"Train it again: {shlex.join(command)}{way_back(path)}"
-            )
+        check_run(path)
         config = load_config(path / CONFIG_FILE)
         tokenizer = model_class(config.model.name).load_tokenizer(path, config)
         model = load_model(path / MODEL_FILE, config.model.name)
@@ -117,33 +113,6 @@ class Run:
     def temperature(self) -> float:
         """What the logits are divided by before they become scores; 1 as long as the run is unfinished."""
         return float(self.results.get("calibration", {}).get("temperature", 1.0))
-
-
-def is_run(path: Path) -> bool:
-    """Return whether a folder holds a run, finished or not; `textclf init` writes a config where the user works."""
-    own = (LABELS_FILE, UNFINISHED + LABELS_FILE, MODEL_FILE)
-    return (path / CONFIG_FILE).is_file() and any((path / name).is_file() for name in own)
-
-
-def set_aside(directory: Path) -> Path:
-    """Return where the run at an absolute path stays, while `--force` replaces it, until the new one has a model."""
-    return directory.parent / f".{directory.name}.replaced"
-
-
-def way_back(path: Path, ours: bool = False) -> str:
-    """Return how to get back the run that a killed `train --force` was to replace; an empty string if there is none.
-
-    Args:
-        path: The run directory.
-        ours: Whether we are the one that writes there; if somebody else does, the new run is not a killed one.
-    """
-    directory = path.resolve()
-    old = set_aside(directory)
-    if not (old / MODEL_FILE).is_file() or (directory / MODEL_FILE).is_file() or (is_locked(directory) and not ours):
-        return ""
-    commands = [["rm", "-r", str(directory)]] if directory.exists() else []
-    commands.append(["mv", str(old), str(directory)])
-    return f"\nThe run that it was to replace is at '{old}'; get it back with: {' && '.join(map(shlex.join, commands))}"
 
 
 def _read_labels(path: Path, num_classes: int) -> list[str]:

@@ -4,7 +4,7 @@ import logging
 import shlex
 
 from textclf.config import Config
-from textclf.runs.directory import CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE
+from textclf.runs.files import CHECKPOINTS_FOLDER, MODEL_FILE, REPORT_FILE, SCORES_FILE
 from textclf.runs.writer import RunWriter
 from textclf.training.checkpoints import checkpoint_files, checkpoint_step
 

@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from textclf.errors import RunError
-from textclf.runs.directory import MODEL_FILE, OWN, set_aside
+from textclf.runs.directory import OWN
+from textclf.runs.files import MODEL_FILE, set_aside
 from textclf.writing import UNFINISHED
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 from textclf.config import Config, dump_config, load_config, notation
 from textclf.config.run import MAY_CHANGE
 from textclf.errors import ConfigError, RunError
-from textclf.runs.directory import (
-    BEGUN,
+from textclf.runs.directory import BEGUN
+from textclf.runs.files import (
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
     LABELS_FILE,

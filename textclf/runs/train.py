@@ -18,7 +18,8 @@ from textclf.evaluation.calibration import fit_temperature
 from textclf.models.base import TextModel, precision
 from textclf.models.builder import model_class
 from textclf.models.tasks import TASKS
-from textclf.runs.directory import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, REPORT_FILE, Run
+from textclf.runs.directory import Run
+from textclf.runs.files import BAD_ROWS_FILE, CHECKPOINTS_FOLDER, REPORT_FILE
 from textclf.runs.kept import say_no_report, say_what_is_kept
 from textclf.runs.lock import DirectoryLock
 from textclf.runs.resume import Resume, begin_together, check_data, find_beginning

@@ -12,7 +12,7 @@ from textclf.config import Config, dump_config
 from textclf.errors import RunError
 from textclf.models.base import TextModel
 from textclf.models.builder import save_model
-from textclf.runs.directory import (
+from textclf.runs.files import (
     BAD_ROWS_FILE,
     CHECKPOINTS_FOLDER,
     CONFIG_FILE,
@@ -21,6 +21,7 @@ from textclf.runs.directory import (
     MODEL_FILE,
     PLOTS_FOLDER,
     SCORES_FILE,
+    taken,
     way_back,
 )
 from textclf.runs.lock import INSIDE, DirectoryLock
@@ -107,10 +108,7 @@ class RunWriter:
             killed = (
                 f"\nA killed `train --force` had set it aside as '{self._replaced.place}'; it was put back just now."
             )
-            raise RunError(
-                f"'{self.path}' is there already. Choose another --run, or replace it with --force."
-                f"{killed if put_back else way_back(self.path, ours=True)}"
-            )
+            raise taken(self.path, killed if put_back else way_back(self.path, ours=True))
         # A config alone does not make a run: `textclf init` writes one where the user works.
         lacking = [name for name in (CONFIG_FILE, LABELS_FILE) if name not in entries]
         if lacking and UNFINISHED + LABELS_FILE not in entries:

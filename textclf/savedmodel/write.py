@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from textclf.config import dump_config
 from textclf.models.tasks import TASKS
-from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE, Run
+from textclf.runs.directory import Run
+from textclf.runs.files import CONFIG_FILE, LABELS_FILE, SCORES_FILE
 from textclf.savedmodel.batching import ALLOWED_BATCH_SIZES, write_batching
 from textclf.savedmodel.card import model_card, write_card
 from textclf.savedmodel.files import EXTRA, GOLDEN_FILE, WARMUP_FILE

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from textclf.config import Config, DataConfig
 from textclf.config.files import parse_values
 from textclf.errors import ExportError
-from textclf.runs.directory import CONFIG_FILE, LABELS_FILE, SCORES_FILE
+from textclf.runs.files import CONFIG_FILE, LABELS_FILE, SCORES_FILE
 from textclf.savedmodel.files import EXTRA, GRAPH_FILE, MANIFEST_FILE
 from textclf.savedmodel.manifest import alterations, check_manifest, entry_of
 from textclf.savedmodel.signatures import ALL_SCORES, SCORES, TEXT, TEXT_PAIR

@@ -14,7 +14,8 @@ from textclf.data import Split, load_corpus, load_split, problems
 from textclf.errors import ConfigError, DataError, ExportError, RunError, did_you_mean, listing
 from textclf.evaluation import Evaluation, Scores, confusion_matrix, write_report
 from textclf.models.tasks import TASKS
-from textclf.runs.directory import PLOTS_FOLDER, REPORT_FILE, Run, is_run, way_back
+from textclf.runs.directory import Run
+from textclf.runs.files import PLOTS_FOLDER, REPORT_FILE, is_run, way_back
 from textclf.serving.classifier import Classifier, load
 from textclf.store.versions import SEALED, sealed_versions, versions
 from textclf.training.summary import facts

@@ -10,6 +10,7 @@ from typing import IO, Any
 import tensorflow as tf
 
 from textclf.errors import ExportError, did_you_mean, listing
+from textclf.runs.files import is_run
 from textclf.savedmodel.files import MANIFEST_FILE, MANIFEST_SIGNATURE_FILE
 from textclf.savedmodel.manifest import entry_of
 from textclf.store.contents import File, folder_files
@@ -40,8 +41,6 @@ def find_version(path: Path, *, sealed: bool = False) -> Path:
         return path / str(newest)
     if not path.is_dir():
         raise ExportError(f"No export at '{path}'. {_neighbours(path)}")
-    from textclf.runs.directory import is_run  # which imports all that trains: a server opens versions without it
-
     if is_run(path):
         command = shlex.join(["textclf", "export", str(path)])
         raise ExportError(f"'{path}' is a run, not an export. Export it with: {command}")
