@@ -1,8 +1,11 @@
 """Batches: whatever is asked in whatever order at once, the answers are those of a request that is asked alone."""
 
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,6 +172,27 @@ def test_a_bad_request_fails_alone() -> None:
     assert servable.batches == [[2, 3, 4], [2], [3], [4]]
     assert [values_of(answer) for answer in found[1:2]] == [(Code.INVALID_ARGUMENT, "odd: [3]")]
     assert [found[0]["y"].tolist(), found[2]["y"].tolist()] == [[4], [8]]
+
+
+def test_a_refused_request_is_forgotten_without_the_collector() -> None:
+    async def ask() -> list[weakref.ref[Any]]:
+        batching, servable, known = Batching(threads=1), Doubling(BatchingParameters()), []
+        for _ in range(5):
+            feeds = {"x": np.ones(1, np.int64)}
+            known.append(weakref.ref(feeds["x"]))
+            with contextlib.suppress(RequestError):
+                await batching.run(servable, "double", feeds, ["y"])  # type: ignore[arg-type]
+            del feeds
+        await asyncio.sleep(0.1)
+        batching.close()
+        return known
+
+    gc.disable()
+    try:
+        alive = [reference for reference in asyncio.run(ask()) if reference() is not None]
+    finally:
+        gc.enable()
+    assert len(alive) <= 1
 
 
 def test_what_cannot_be_taken_apart_is_run_alone() -> None:

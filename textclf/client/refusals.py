@@ -20,7 +20,7 @@ _HINTS = [
     (r"[Ss]ignature (name:|key) |No signature was found", "Export the model again, by this version of textclf."),
     (r"equal to: .*text_pair|(Feature|alias): text_pair", "It was trained on pairs of texts: give text_pairs."),
     (r"named input: text_pair|extra: {text_pair}", "It was trained on single texts: leave text_pairs out."),
-    (r"max_batch_size|maximum allowed batch", "Ask with a smaller batch_size."),
+    (r"max_batch_size|maximum input batch size|maximum allowed batch", "Ask with a smaller batch_size."),
 ]
 """What to do about a refusal, by its words."""
 

@@ -93,7 +93,10 @@ class Batching:
         request = _Request(feeds, rows, loop.create_future())
         _enter(line, request, _Batch(servable, signature, outputs, loop.time() + parameters.timeout))
         self._advance(line)
-        return await request.answer
+        try:
+            return await request.answer
+        finally:
+            del request  # an error's traceback holds this frame, and the answer the error: a ring
 
     def close(self) -> None:
         """End the threads, once what runs is answered."""
@@ -199,7 +202,8 @@ def _alone(batch: _Batch, request: _Request) -> Outcome:
     try:
         return batch.servable.run(batch.signature, request.feeds, batch.outputs)
     except Exception as error:
-        return error
+        # Its traceback would hold this frame, and so the request, whose answer will hold the error: a ring.
+        return error.with_traceback(None)
 
 
 def _together(
