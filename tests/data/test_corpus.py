@@ -186,9 +186,12 @@ def test_bad_rows_of_undecodable_paths_can_be_written(tmp_path: Path) -> None:
 def test_what_always_stops(write: Write, bad_rows: str) -> None:
     many = write("many.tsv", rows(30, "abcde"))
     for options, message in (
-        ({"train": write("a.tsv", [])}, r"data\.train, \'[^\']*a\.tsv\', holds no rows\. Expected texts"),
+        (
+            {"train": write("a.tsv", [])},
+            r"'.*a\.tsv' holds no rows: .* names of the columns \(data\.header\) there is nothing\. Expected texts",
+        ),
         ({"train": write("b.tsv", rows(9, "a"))}, r"a single class, 'a', in all of its 9 rows.*label_column"),
-        ({"train": many, "dev": write("c.tsv", [])}, r"data\.dev holds no rows"),
+        ({"train": many, "dev": write("c.tsv", [])}, r"'.*c\.tsv' holds no rows: "),
         (
             {"train": many, "dev": write("d.tsv", rows(3, "abc"))},
             r"data\.dev has 3 rows, fewer than the 5 classes.*'d', 'e'",
@@ -199,10 +202,16 @@ def test_what_always_stops(write: Write, bad_rows: str) -> None:
             load(**({"test": None, "bad_rows": bad_rows} | options))
 
 
-def test_a_file_without_a_line(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"")
-    with pytest.raises(DataError, match=r"data\.train, \'[^\']*\', holds no rows"):
-        load(train=str(tmp_path / "a.csv"))
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_a_file_without_a_line(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"")
+    for read in (lambda: load(train=str(path)), lambda: load_split(str(path), DataConfig(train="x.csv"), ["a", "b"])):
+        with pytest.raises(DataError, match=rf"'.*{name}' is an empty file\. Expected texts with labels\."):
+            read()
+    path.write_bytes(b"\n")
+    with pytest.raises(DataError, match=rf"'.*{name}' holds no rows.*Expected texts with labels\."):
+        load(train=str(path))
 
 
 def test_all_rows_bad(write: Write) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from textclf.config import DataConfig
 from textclf.data import problems
 from textclf.data.examples import BadRow, Split
-from textclf.data.readers import read, source_for
+from textclf.data.readers import format_of, read, source_for
+from textclf.data.readers.delimited import DELIMITERS
 from textclf.data.splitting import read_folds, share_of, stratified_cut
 from textclf.errors import DataError, listing
 
@@ -147,9 +148,20 @@ def _read_split(source: str, name: str, config: DataConfig) -> _Rows:
             rows.bad_positions.add(position)
         else:
             rows.split.append(row)
+    if not len(rows.split) and not rows.bad_rows:
+        raise DataError(f"'{source}' {_nothing_in(source, config)}. Expected texts with labels.")
     one_of_each: dict[str, str] = {}
     rows.split.labels = [one_of_each.setdefault(label, label) for label in rows.split.labels]
     return rows
+
+
+def _nothing_in(source: str, config: DataConfig) -> str:
+    """Return how a source holds no row, not even a bad one."""
+    path = Path(source)
+    if path.is_file() and not path.stat().st_size:
+        return "is an empty file"
+    named = config.header and format_of(source, config.format) in DELIMITERS
+    return "holds no rows" + (": under the names of the columns (data.header) there is nothing" if named else "")
 
 
 def _cut_fold(rows: _Rows, path: str, fold: int) -> tuple[Split, _Rows]:
