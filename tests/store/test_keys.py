@@ -131,6 +131,20 @@ def test_what_is_no_encryption_key_is_not_shown(tmp_path: Path, content: bytes) 
         read_encryption_key(path)
 
 
+def test_what_is_too_long_for_a_key_is_not_cut(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.touch(mode=0o600)
+    key = base64.b64encode(bytes(32))
+    path.write_bytes(key + b" " * (65_536 - len(key)))
+    assert read_encryption_key(path) == bytes(32)
+    path.write_bytes(key + b" " * 65_536 + b"x")
+    for read in (read_signing_key, read_public_key, read_encryption_key):
+        with pytest.raises(
+            ExportError, match=r"key' is too long: expected 65,536 bytes at most\. Is it the right file"
+        ):
+            read(path)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     for read in (read_signing_key, read_public_key, read_encryption_key):
         with pytest.raises(ExportError, match=r"No key can be read from '.*nowhere': No such file or directory\."):

@@ -202,3 +202,9 @@ def test_a_server_is_told_of_all_models_or_of_some(tmp_path: Path) -> None:
         served_config(tmp_path, ["plan"])
     with pytest.raises(ExportError, match="No served models in"):
         served_config(tmp_path / "nothing")
+
+
+def test_a_models_own_folder_is_told_from_an_empty_base(tmp_path: Path) -> None:
+    (tmp_path / "my models/m/1").mkdir(parents=True)
+    with pytest.raises(ExportError, match=r"'.*/m'\. It is a model itself: --base '/.*/my models'\."):
+        served_config(tmp_path / "my models/m")

@@ -190,6 +190,7 @@ def test_a_link_in_a_versions_place_does_not_choose_the_base_path(
         ("trusted_key: [a]", "unknown key 'trusted_key'. Did you mean 'trusted_keys'?"),
         ("trusted_keys: [nowhere.pub]", "No key can be read from"),
         ("trusted_keys: [", "cannot be read, so nothing under it is loaded"),
+        ("trusted_keys: [nowhere.pub]\n" + "#" * (1 << 16), "trust.yaml' is too long: expected 65,536 bytes at most"),
     ],
 )
 def test_a_file_of_trust_that_cannot_be_read_trusts_nobody(version: Path, content: str, message: str) -> None:

@@ -42,7 +42,7 @@ OURS = Guard(0o022, "written", ("chmod", "go-w"))
 _ANYBODYS = Guard(0, "", ())
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _MOST = 1 << 16
-"""Bytes of a file that is read as a key; who names a model's weights by mistake gets a message at once."""
+"""Bytes that a file of a key may have; who names a model's weights by mistake gets a message at once."""
 
 
 def new_signing_key(path: str | Path, passphrase: str | None = None) -> str:
@@ -171,19 +171,27 @@ def fingerprint(key: "Ed25519PublicKey | bytes") -> str:
     return f"{digits[:16]}-{digits[16:32]}"
 
 
-def read_guarded(path: Path, guard: Guard) -> bytes:
-    """Return what a small file holds, if its mode keeps others out.
+def read_guarded(path: Path, guard: Guard, most: int = _MOST) -> bytes:
+    """Return all that a small file holds, if its mode keeps others out.
+
+    Args:
+        path: The file.
+        guard: What its mode may not allow.
+        most: Bytes that it may have. A longer one is refused, never cut: what is left out could be whom to let in.
 
     Raises:
         OSError: It cannot be read.
-        ExportError: Its mode lets others in; the message says how to shut them out.
+        ExportError: Its mode lets others in, and the message says how to shut them out; or it is too long.
     """
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if os.name != "nt" and mode & guard.forbidden:  # Windows has no such bits
             command = shlex.join([*guard.mend, str(path)])
             raise ExportError(f"'{path}' can be {guard.done} by others (mode {mode:04o}). Shut them out: {command}")
-        return file.read(_MOST)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ExportError(f"'{path}' is too long: expected {most:,} bytes at most. Is it the right file?")
+    return content
 
 
 def _read(path: Path, guard: Guard) -> bytes:

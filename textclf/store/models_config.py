@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.errors import ExportError, listing, refusal
 from textclf.store.lock import locked
-from textclf.store.versions import find_model, models, versions
+from textclf.store.versions import find_model, models, no_models, versions
 from textclf.writing import replacing
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def served_config(base: str | Path, names: Sequence[str] = (), served_from: str 
             entry.base_path = _below(parent, name)
         entry.model_platform = "tensorflow"
     if not served.model_config_list.config:
-        raise ExportError(f"No served models in '{base}'. `textclf export RUN` makes one, --base names another folder.")
+        raise no_models(base)
     return served
 
 

@@ -1,6 +1,7 @@
 """Versions as folders: which there are in which state, and how a new one appears whole."""
 
 import itertools
+import shlex
 from pathlib import Path
 
 from textclf.errors import ExportError, did_you_mean, listing
@@ -72,8 +73,16 @@ def find_model(base: str | Path, name: str) -> Path:
     if name in found:
         return Path(base) / name
     if not found:
-        raise ExportError(f"No served models in '{base}'. `textclf export RUN` makes one, --base names another folder.")
+        raise no_models(base)
     raise ExportError(f"No model '{name}' in '{base}'. There are {listing(found)}.{did_you_mean(name, found)}")
+
+
+def no_models(base: str | Path) -> ExportError:
+    """Return the error of a base path without models."""
+    hint = "`textclf export RUN` makes one, --base names another folder"
+    if versions(base):
+        hint = f"It is a model itself: --base {shlex.quote(str(Path(base).resolve().parent))}"
+    return ExportError(f"No served models in '{base}'. {hint}.")
 
 
 def find_version(model_path: Path, version: int, state: str, otherwise: str) -> Path:
