@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from textclf.engine.errors import Code, RequestError
-from textclf.engine.models import Models, State, VersionStatus
+from textclf.engine.models import Models
+from textclf.engine.versions import State, VersionStatus
 
 BAD = "bad"
 """A file that makes a version fail to load."""

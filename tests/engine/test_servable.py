@@ -1,3 +1,4 @@
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.servable import Servable
+from textclf.gate.session import Session
+from textclf.savedmodel.files import BATCHING_FILE
 
 
 def strings(*values: bytes) -> Any:
@@ -70,6 +73,19 @@ def test_a_version_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="Could not find SavedModel") as caught:
         Servable("none", 1, tmp_path)
     assert caught.value.code == Code.NOT_FOUND
+
+
+def test_a_file_that_cannot_be_read_leaves_no_session(
+    parity: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Session] = []
+    close = Session.close
+    monkeypatch.setattr(Session, "close", lambda session: (closed.append(session), close(session)))
+    folder = shutil.copytree(parity, tmp_path / "1")
+    (folder / BATCHING_FILE).mkdir()
+    with pytest.raises(RequestError, match="Is a directory") as caught:
+        Servable("parity", 1, folder)
+    assert (caught.value.code, len(closed)) == (Code.FAILED_PRECONDITION, 1)
 
 
 def test_a_closed_version_says_so(parity: Path) -> None:

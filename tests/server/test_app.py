@@ -1,9 +1,7 @@
 """The local server as a whole: both ports, swaps, keys, TLS, the log, the end."""
 
 import asyncio
-import datetime
 import functools
-import ipaddress
 import json
 import os
 import shutil
@@ -11,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,13 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from textclf.engine.tensor_protos import write_tensor
 from textclf.errors import ExportError, RunError
+from textclf.gate.session import Session
 from textclf.server.access import add_key
 from textclf.server.app import LocalServer, Options, running
 from textclf.server.tls import Tls
 from textclf.store.models_config import write_labels
+
+from ..certificates import make_certificate
 
 BODY = {"instances": ["hello world"]}
 SCORES = [0.721778214, 0.278221816]
@@ -93,6 +95,7 @@ async def test_rest_and_grpc_answer_alike_and_are_counted_and_logged(base: Path,
             assert (code, details) == (grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(made-up)")
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"} 1.0' in page
     assert ':tensorflow:serving:request_count{model_name="m",status="INVALID_ARGUMENT"} 1.0' in page
+    assert ':tensorflow:serving:request_count{model_name="",status="NOT_FOUND"} 1.0' in page
     assert ':tensorflow:serving:request_example_count_total{model="m"} 1.0' in page
     assert "made-up" not in page
     log = (tmp_path / "audit.jsonl").read_text(encoding="utf-8")
@@ -116,7 +119,8 @@ async def test_versions_labels_and_models_come_and_go_while_it_runs(base: Path) 
         unfinished.rename(base / "m/8")
         write_labels(base, "m", {"old": 7}, [7, 8])
         shutil.copytree(base / "g", base / ".new").rename(base / "new")
-        await until(lambda: "new: version 1 is loaded" in said and "m: version 8 is loaded" in said)
+        await until(lambda: "new: version 1 is loaded" in said and "m: label old means version 7" in said)
+        assert "m: version 8 is loaded" in said
         assert (await rest.post("/v1/models/m/labels/old:predict", json=BODY)).status_code == 200
         states = (await rest.get("/v1/models/m")).json()["model_version_status"]
         assert [(state["version"], state["state"]) for state in states] == [("8", "AVAILABLE"), ("7", "AVAILABLE")]
@@ -124,6 +128,9 @@ async def test_versions_labels_and_models_come_and_go_while_it_runs(base: Path) 
         shutil.rmtree(base / "new")
         (base / "m/9").mkdir()
         await until(lambda: any("m: version 9 cannot be loaded" in line for line in said))
+        shutil.copytree(base / "g/1", base / ".next").rename(base / "g/2")
+        await until(lambda: "g: version 1 is unloaded" in said)
+        assert said.index("g: version 2 is loaded") < said.index("g: version 1 is unloaded")
         (base / "models.config").write_text("nonsense", encoding="utf-8")
         await until(lambda: any("What is served stays as it is" in line for line in said))
         assert (await rest.post("/v1/models/m:predict", json=BODY)).status_code == 200
@@ -167,10 +174,28 @@ async def test_keys_open_what_they_are_for_and_nothing_else(base: Path, tmp_path
 
 
 @asynchronous
+async def test_an_operator_who_is_gone_ends_nothing(base: Path) -> None:
+    def say(_: str) -> None:
+        raise BrokenPipeError
+
+    async with running(options(base), say) as server, client(server) as rest:
+        (base / "m/9").mkdir()
+        shutil.copytree(base / "g", base / ".new").rename(base / "new")
+
+        async def is_there() -> bool:
+            return (await rest.post("/v1/models/new:predict", json=BODY)).status_code == 200
+
+        async with asyncio.timeout(30):
+            while not await is_there():
+                await asyncio.sleep(0.05)
+
+
+@asynchronous
 async def test_both_ports_speak_tls(base: Path, tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     async with running(options(base, tls=Tls(certificate, key)), lambda _: None) as server:
         assert server.addresses()[0].startswith("REST  https://127.0.0.1:")
+        assert server.addresses()[2] == f"Page  https://127.0.0.1:{server.rest_port}/"
         import ssl
 
         trusted = ssl.create_default_context(cafile=str(certificate))
@@ -199,6 +224,93 @@ async def test_a_port_that_is_taken_is_named(base: Path, which: str) -> None:
             await LocalServer(chosen, lambda _: None).start()
 
 
+@pytest.mark.parametrize("which", ["REST", "gRPC", "REST while it loads", "told to end while it loads"])
+@asynchronous
+async def test_a_start_that_fails_leaves_nothing(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    sessions: list[Session] = []
+    close, others = Session.close, {*threading.enumerate()}
+    monkeypatch.setattr(Session, "close", lambda session: (sessions.append(session), close(session)))
+    with (taken := socket.socket()), (free := socket.socket()):
+        for each in (taken, free):
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in (taken, free)]
+        rest_port, grpc_port = ports if which != "gRPC" else reversed(ports)
+        audit = tmp_path / "audit.jsonl"
+        server = LocalServer(Options(base, rest_port=rest_port, grpc_port=grpc_port, audit=audit), lambda _: None)
+        loader, loop = server._models._loader, asyncio.get_running_loop()
+
+        def load(*what: Any) -> Any:
+            if which == "REST while it loads":
+                taken.listen()
+            else:
+                loop.call_soon_threadsafe(starting.cancel)
+            return loader(*what)
+
+        if which in ("REST", "gRPC"):
+            taken.listen()
+        free.close()
+        server._models._loader = load
+        starting = asyncio.create_task(server.start())
+        with pytest.raises(asyncio.CancelledError if "end" in which else RunError, match=r"cannot listen|^$"):
+            await starting
+        with socket.create_server(("127.0.0.1", ports[1])):
+            pass
+    assert len(sessions) == {"REST while it loads": 2, "told to end while it loads": 1}.get(which, 0)
+    left = {*threading.enumerate()} - others
+    assert not [thread for thread in left if thread.name.startswith("textclf")]
+    assert audit not in [file.resolve() for file in Path("/proc/self/fd").iterdir()]
+
+
+@asynchronous
+async def test_what_is_being_loaded_keeps_no_end_from_success(base: Path) -> None:
+    said: list[str] = []
+    server = LocalServer(options(base, names=("g",)), said.append)
+    await server.start()
+    loader, loading, may_load = server._models._loader, threading.Event(), threading.Event()
+    loaded: list[Any] = []
+
+    def load(*what: Any) -> Any:
+        loading.set()
+        may_load.wait()
+        loaded.append(loader(*what))
+        return loaded[0]
+
+    server._models._loader = load
+    shutil.copytree(base / "g/1", base / "g/.2").rename(base / "g/2")
+    await until(loading.is_set)
+    assert await server.stop()
+    assert not loaded
+    may_load.set()
+    await server.close()
+    assert loaded[0]._is_closed
+    assert said[-1] == "g: version 1 is loaded"
+
+
+@asynchronous
+async def test_what_is_not_answered_in_time_is_told(base: Path) -> None:
+    said: list[str] = []
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+    server = LocalServer(options(base, grace_seconds=0.01), said.append)
+    await server.start()
+
+    async def run(*_: Any) -> Any:
+        asked.set()
+        await may_answer.wait()
+
+    server._runner.run = run  # type: ignore[method-assign]
+    async with client(server) as rest:
+        request = asyncio.create_task(rest.post("/v1/models/m:predict", json=BODY))
+        await asked.wait()
+        assert not await server.stop()
+        assert said[-1] == "What ran was not answered within 0.01 seconds, and is given up."
+        await server.close()
+        with pytest.raises(httpx2.HTTPError):
+            await request
+
+
 @asynchronous
 async def test_a_model_that_is_not_there_is_named(base: Path) -> None:
     with pytest.raises(ExportError, match=r"No model 'n' in .*saved_models'. There are 'g', 'm'"):
@@ -223,9 +335,10 @@ def test_the_command_serves_until_a_signal_and_never_imports_the_ops_of_texts(ba
     )
     assert process.stdout is not None
     try:
-        lines = [process.stdout.readline() for _ in range(5)]
+        lines = [process.stdout.readline() for _ in range(6)]
         assert lines[0].startswith("This is textclf's local server") and "It is not TensorFlow Serving" in lines[0]
         assert lines[1:3] == ["Loading 'm' ...\n", "m: version 7 is loaded\n"]
+        assert [line.split()[0] for line in lines[3:]] == ["REST", "gRPC", "Page"]
         url = lines[3].split()[1].replace("NAME", "m")
         with httpx2.Client() as rest:
             assert rest.post(f"{url}:predict", json=BODY).status_code == 200
@@ -238,35 +351,6 @@ def test_the_command_serves_until_a_signal_and_never_imports_the_ops_of_texts(ba
         assert errors == "False\n"
     finally:
         process.kill()
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a certificate of 127.0.0.1 that signs itself, and its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    forms = serialization
-    paths = folder / "server.crt", folder / "server.key"
-    paths[0].write_bytes(certificate.public_bytes(forms.Encoding.PEM))
-    paths[1].touch(mode=0o600)
-    paths[1].write_bytes(key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()))
-    return paths
 
 
 async def until(is_so: Callable[[], bool]) -> None:

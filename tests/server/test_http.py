@@ -14,6 +14,7 @@ import pytest
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.access import Access, add_key
+from textclf.server.bodies import LARGE
 from textclf.server.calls import Call, current_call
 from textclf.server.http import HttpServer
 from textclf.server.limits import Limits
@@ -345,3 +346,51 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not is_so():
             await asyncio.sleep(0.005)
+
+
+@asynchronous
+async def test_a_client_that_is_gone_gives_its_place_and_its_bytes_back(caplog: pytest.LogCaptureFixture) -> None:
+    async with running(Limits(requests=1, all_bodies_bytes=100)) as server:
+        server.echo.action = asyncio.Event().wait  # type: ignore[assignment]
+        for number in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\n\r\n" + bytes(60))
+            await until(lambda seen=number: len(server.echo.calls) == seen + 1)  # type: ignore[misc]
+            writer.close()
+            await until(lambda seen=number: server.codes == [Code.CANCELLED] * (seen + 1))  # type: ignore[misc]
+        server.echo.action = None
+        assert (await server.ask("POST", body=bytes(60))).status == 200
+    assert caplog.records == []
+
+
+@asynchronous
+async def test_large_requests_take_turns_and_small_ones_do_not_wait_for_them() -> None:
+    async with running(Limits(large_requests=1)) as server:
+        release = asyncio.Event()
+        server.echo.action = release.wait  # type: ignore[assignment]
+        large = [asyncio.create_task(server.ask("POST", body=bytes(LARGE))) for _ in range(2)]
+        small = [asyncio.create_task(server.ask("POST", body=bytes(LARGE - 1))) for _ in range(2)]
+        await until(lambda: len(server.echo.calls) == 3)
+        await asyncio.sleep(0.05)
+        assert len(server.echo.calls) == 3
+        release.set()
+        assert [(await task).status for task in (*large, *small)] == [200] * 4
+
+
+@asynchronous
+async def test_a_large_request_that_is_given_up_gives_its_turn_back() -> None:
+    async with running(Limits(large_requests=1, answer_seconds=0.2)) as server:
+        server.echo.action = asyncio.Event().wait  # type: ignore[assignment]
+        answers = await asyncio.gather(*(server.ask("POST", body=bytes(LARGE)) for _ in range(3)))
+        assert [answer.status for answer in answers] == [504] * 3
+        server.echo.action = None
+        assert (await server.ask("POST", body=bytes(LARGE))).status == 200
+
+
+@asynchronous
+async def test_answers_count_as_bodies_do_until_they_are_sent() -> None:
+    async with running(Limits(all_bodies_bytes=200)) as server:
+        answer = await server.ask(target="/v1/" + "a" * 200)
+        assert (answer.status, answer.error) == (503, "The server holds as many requests as it may. Try again.")
+        for _ in range(5):
+            assert (await server.ask(body=bytes(100))).status == 200

@@ -9,6 +9,7 @@ from typing import Any
 import browser
 import pytest
 
+from textclf.server.access import add_key
 from textclf.server.app import Options, running
 from textclf.server.page import HEADERS, page_file
 from textclf.serving.export import export
@@ -60,8 +61,44 @@ def test_a_text_that_is_typed_gets_labels_with_bars(base: Path, tmp_path: Path) 
             assert not await page.evaluate("document.getElementById('pair').hidden")
             await page.evaluate("document.getElementById('ask').requestSubmit()")
             await page.wait_for("document.getElementById('said').textContent.startsWith('pairs, version 1')")
+            # A version that the list still names, and that is gone; and numbers that JavaScript has no numbers for.
+            await page.evaluate(
+                "refresh = list = async () => { models = real; };"
+                "window.real = structuredClone(models);"
+                "models.find(({name}) => name === 'pairs').versions.push("
+                "{version: '9223372036854775806', state: 'AVAILABLE'}, {version: '9223372036854775807', state: 'END'});"
+                "document.getElementById('said').textContent = '';"
+                "document.getElementById('ask').requestSubmit()"
+            )
+            await page.wait_for("document.getElementById('said').textContent.startsWith('pairs, version 1')")
+            tried = (
+                "performance.getEntriesByType('resource').filter(e => e.name.includes('/9223372036854775806:')).length"
+            )
+            assert await page.evaluate(tried) == 1
             outside = "performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length"
             assert await page.evaluate(outside) == 0
 
     asyncio.run(look())
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium is installed")
+def test_a_key_is_typed_and_a_wrong_one_is_called_so(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "messages" / "1")
+    key = add_key(tmp_path / "keys.yaml", "ada", ["messages"])
+
+    async def look() -> None:
+        options = Options(tmp_path, ("messages",), rest_port=0, grpc_port=0, access=tmp_path / "keys.yaml")
+        async with (
+            running(options, lambda _: None) as server,
+            browser.opened(f"http://127.0.0.1:{server.rest_port}/") as page,
+        ):
+            await page.wait_for("document.getElementById('access')?.hidden === false")
+            for typed, shown in (("wrong", "error"), (key, "said")):
+                await page.evaluate(f"document.getElementById('key').value = '{typed}'")
+                await page.evaluate("document.getElementById('ask').requestSubmit()")
+                words = {"error": "The API key is not known", "said": "messages, version 1"}[shown]
+                await page.wait_for(f"document.getElementById('{shown}').textContent.includes('{words}')")
+
+    asyncio.run(look())

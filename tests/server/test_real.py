@@ -1,11 +1,13 @@
 """The real server's command, and a stand-in for it that is started, followed and ended."""
 
+import csv
+import errno
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
 config = pathlib.Path(flags["model_config_file"])
 print("monitoring:", pathlib.Path(flags["monitoring_config_file"]).read_text().split()[0])
 shown = None
-for _ in range(1000):
+for _ in range(12_000):
     if config.read_text() != shown:
         shown = config.read_text()
         print(shown, flush=True)
@@ -96,7 +98,7 @@ def test_a_model_that_is_not_there_is_refused(base: Path, tmp_path: Path, monkey
         real.serve(real.Options(base, ("mesages",)), pytest.fail)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_is_told_of_labels_that_move_and_ended_by_a_signal(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -120,19 +122,65 @@ def test_it_is_told_of_labels_that_move_and_ended_by_a_signal(
         write_labels(base, "messages", {"stable": 2}, [1, 2])
         assert 'key: "stable"' in read_config(process)
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_signal_that_comes_as_it_starts_is_passed_on(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "bin", real.EXECUTABLE, monkeypatch)
+    start, lost = subprocess.Popen, list[int]()
+
+    def started(*arguments: Any, **named: Any) -> Any:
+        process = start(*arguments, **named)
+        signal.raise_signal(signal.SIGTERM)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    before = signal.signal(signal.SIGTERM, lambda number, _: lost.append(number))
+    try:
+        assert real.serve(real.Options(base), lambda _: None) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert lost == []
+
+
+def test_a_full_disk_refuses_a_start_and_ends_no_server(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "bin", real.EXECUTABLE, monkeypatch)
+    chosen, path, said = real.Options(base), tmp_path / "models.config", list[str]()
+    written = real._follow(chosen, path, "", pytest.fail)
+    (base / "new/1").mkdir(parents=True)
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(RunError, match=r"models.config' cannot be written: full\."):
+            real.serve(chosen, pytest.fail)
+        after = real._follow(chosen, path, written, said.append)
+        after = real._follow(chosen, path, after, said.append)
+    assert said == [f"'{path}' cannot be written: full."]
+    assert path.read_text(encoding="utf-8") == written
+    real._follow(chosen, path, after, said.append)
+    assert "new" in path.read_text(encoding="utf-8")
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("name", ["a,b", 'a "b"', "a b"])
+def test_a_path_is_one_field_for_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    install(tmp_path / "bin", "docker", monkeypatch)
+    words = real.command(real.Options(tmp_path / name, docker=True), Path("/tmp/x"))
+    (fields,) = csv.reader([words[words.index("--mount") + 1]], strict=True)
+    assert fields == ["type=bind", f"source={tmp_path / name}", "target=/models", "readonly"]
 
 
 def test_its_exit_code_is_ours(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = install(tmp_path / "bin", real.EXECUTABLE, monkeypatch)
     path.write_text(f"#!{sys.executable}\nraise SystemExit(7)", encoding="utf-8")
     said: list[str] = []
-    started = time.monotonic()
     assert real.serve(real.Options(base), said.append) == 7
-    assert time.monotonic() - started < 5
     assert len(said) == 1
 
 

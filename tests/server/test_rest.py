@@ -2,6 +2,7 @@
 
 import base64
 import json
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -14,8 +15,10 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from textclf.engine.errors import Code, RequestError
-from textclf.engine.models import Models, State, VersionStatus
+from textclf.engine.models import Models
 from textclf.engine.runner import Runner
+from textclf.engine.versions import State, VersionStatus
+from textclf.server import rest
 from textclf.server.rest import Reply, Rest
 
 DTYPES = {"text": types_pb2.DT_STRING, "n": types_pb2.DT_INT64, "f": types_pb2.DT_FLOAT, "inputs": types_pb2.DT_STRING}
@@ -242,3 +245,47 @@ def test_bytes_of_an_output_are_those_of_the_input() -> None:
     reply = ask("POST", "/v1/models/echo:predict", json.dumps({"instances": rows}).encode())
     read = json.loads(reply.body.decode("utf-8", "surrogateescape"))["predictions"]
     assert [text.encode("utf-8", "surrogateescape") for text in read] == texts
+
+
+def test_what_was_parsed_is_dropped_before_the_model_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Parsed(dict[str, Any]):
+        pass
+
+    parsed: list[weakref.ref[Parsed]] = []
+
+    def remembered(body: bytes) -> Parsed:
+        request = Parsed(json.loads(body))
+        parsed.append(weakref.ref(request))
+        return request
+
+    class Watching(EchoRunner):
+        async def run(self, *arguments: Any) -> dict[str, Any]:
+            assert [seen() for seen in parsed] == [None]
+            return await super().run(*arguments)
+
+    monkeypatch.setattr(rest, "parse", remembered)
+    monkeypatch.setattr(REST, "_runner", Watching())
+    for target, body in (
+        ("echo:predict", b'{"instances": [["a"]]}'),
+        ("echo:predict", b'{"inputs": ["a"]}'),
+        ("echo:classify", b'{"signature_name": "cls", "examples": [{"a": 1}]}'),
+    ):
+        parsed.clear()
+        assert ask("POST", f"/v1/models/{target}", body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://x.y"}, 200),
+        ({"oRIGIN": "https://x.y:8080"}, 200),
+        ({"Origin": "a https://"}, 200),  # found anywhere, as in http_server.cc
+        ({"Origin": "null"}, 400),
+        ({"Origin": "HTTP://x.y"}, 400),
+        ({"Origin": ""}, 400),
+        ({}, 400),
+    ],
+)
+def test_options_wants_an_origin_that_is_a_url(headers: dict[str, str], status: int) -> None:
+    reply = ask("OPTIONS", "/v1/models/echo:predict", headers=headers)
+    assert (reply.status, reply.content_type, reply.body) == (status, "text/html; charset=ISO-8859-1", b"")

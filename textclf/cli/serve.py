@@ -21,7 +21,12 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @base_option
 @click.option("--local", is_flag=True, help="Run textclf's own server, though TensorFlow Serving is installed.")
 @click.option("--docker", is_flag=True, help=f"Run TensorFlow Serving's official image, {real.IMAGE}.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 is all of them, which tensorflow_model_server takes in any case.",
+)
 @click.option("--rest-port", default=8501, show_default=True, type=_PORT, help="Port of REST.")
 @click.option("--grpc-port", default=8500, show_default=True, type=_PORT, help="Port of gRPC.")
 @click.option("--no-batching", is_flag=True, help="Run each request by itself.")
@@ -38,6 +43,8 @@ def command(ctx: click.Context, /, names: tuple[str, ...], local: bool, docker: 
     """
     if local and docker:
         raise click.UsageError("--local and --docker exclude each other.")
+    if options["rest_port"] == options["grpc_port"] != 0:
+        raise click.UsageError("REST and gRPC need a port each: --rest-port and --grpc-port are the same.")
     if docker or (real.find() is not None and not local):
         ctx.exit(_serve_real(names, docker, options))
     _serve_local(names, options)
@@ -63,7 +70,8 @@ def _serve_local(names: tuple[str, ...], options: dict[str, Any]) -> None:
     for module in ("aiohttp", "grpc", "prometheus_client"):
         import_optional(module, "serve", "The local server")
     import_tensorflow(with_text=False)
-    from textclf.server.app import Options, serve
+    from textclf.server.app import Options
+    from textclf.server.serve import serve
     from textclf.server.tls import Tls
 
     tls = Tls(options["tls_cert"], options["tls_key"]) if options["tls_cert"] else None

@@ -25,7 +25,7 @@ Tensors = Mapping[str, NDArray[Any]]
 Outcome = dict[str, NDArray[Any]] | Exception
 
 
-@dataclass
+@dataclass(eq=False)
 class _Request:
     """A request that waits for its batch; `answer` is done before if nobody waits for it any more."""
 
@@ -34,7 +34,7 @@ class _Request:
     answer: asyncio.Future[dict[str, NDArray[Any]]]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Batch:
     """Requests that can be run at once: of one signature, for the same outputs, with rows of one kind."""
 
@@ -91,12 +91,15 @@ class Batching:
             return await loop.run_in_executor(self._pool, servable.run, signature, feeds, outputs)
         line = self._lines.setdefault(servable, _Line(parameters))
         request = _Request(feeds, rows, loop.create_future())
-        _enter(line, request, _Batch(servable, signature, outputs, loop.time() + parameters.timeout))
+        batch = _enter(line, request, _Batch(servable, signature, outputs, loop.time() + parameters.timeout))
         self._advance(line)
         try:
             return await request.answer
+        except asyncio.CancelledError:
+            _withdraw(line, batch, request)
+            raise
         finally:
-            del request  # an error's traceback holds this frame, and the answer the error: a ring
+            del request, batch  # an error's traceback holds this frame, and the answer the error: a ring
 
     def close(self) -> None:
         """End the threads, once what runs is answered."""
@@ -152,12 +155,11 @@ def _kind(batch: _Batch, feeds: Tensors) -> Hashable:
     return batch.signature, tuple(batch.outputs), tuple(inputs)
 
 
-def _enter(line: _Line, request: _Request, new: _Batch) -> None:
-    """Put a request into the batch that grows, or begin a new one."""
+def _enter(line: _Line, request: _Request, new: _Batch) -> _Batch:
+    """Put a request into the batch that grows, or begin a new one; return which."""
     kind, limit = _kind(new, request.feeds), line.parameters.largest_batch
     batch = line.growing.get(kind)
     if batch is None or batch.rows + request.rows > limit:
-        _drop_forsaken(line)
         waiting, most = len(line.batches), line.parameters.most_waiting
         if waiting >= most:
             raise RequestError(
@@ -174,17 +176,22 @@ def _enter(line: _Line, request: _Request, new: _Batch) -> None:
     if batch.rows == limit:
         batch.is_closed = True
         del line.growing[kind]
+    return batch
+
+
+def _withdraw(line: _Line, batch: _Batch, request: _Request) -> None:
+    """Take a request that nobody waits for out of its batch, if that waits: it must not keep others out."""
+    if batch not in line.batches:
+        return
+    batch.requests.remove(request)
+    batch.rows -= request.rows
+    if not batch.requests:
+        _leave(line, batch)
 
 
 def _leave(line: _Line, batch: _Batch) -> None:
     line.batches.remove(batch)
     line.growing = {kind: growing for kind, growing in line.growing.items() if growing is not batch}
-
-
-def _drop_forsaken(line: _Line) -> None:
-    """Forget the batches whose requests all were cancelled: they must not keep others out."""
-    for batch in [batch for batch in line.batches if all(request.answer.done() for request in batch.requests)]:
-        _leave(line, batch)
 
 
 def _outcomes(batch: _Batch, requests: Sequence[_Request], parameters: BatchingParameters) -> Sequence[Outcome]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from textclf.engine.errors import Code, RequestError
+from textclf.engine.files import reading
 from textclf.errors import ExportError
 from textclf.gate.batching import batching_problems, parse_batching
 from textclf.savedmodel.files import BATCHING_FILE
@@ -46,14 +47,16 @@ def read_parameters(folder: str) -> BatchingParameters | None:
     """Return how the requests of the version in a folder are put together; None if it has no such file.
 
     Raises:
-        RequestError: INVALID_ARGUMENT if TensorFlow Serving would not take it.
+        RequestError: INVALID_ARGUMENT if TensorFlow Serving would not take it, or TensorFlow's own code if it cannot be
+            read.
     """
     path = f"{folder}/{BATCHING_FILE}"
-    if not tf.io.gfile.exists(path):
-        return None
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
-            given = parse_batching(file.read().decode())
+        with reading():
+            if not tf.io.gfile.exists(path):
+                return None
+            with tf.io.gfile.GFile(path, "rb") as file:
+                given = parse_batching(file.read().decode())
     except (ExportError, UnicodeDecodeError) as error:
         raise RequestError(Code.INVALID_ARGUMENT, str(error)) from None
     problems = batching_problems(given, ids=False)

@@ -7,17 +7,12 @@ from google.protobuf import text_format
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.errors import invalid
 from textclf.engine.servable import Servable
 from textclf.engine.tensor_protos import TensorProtos
 
 DEFAULT_SIGNATURE = "serving_default"
 """The signature of a request that names none."""
-
-
-def invalid(message: str) -> RequestError:
-    """Return the refusal of a request that does not fit what it asks."""
-    return RequestError(Code.INVALID_ARGUMENT, message)
 
 
 def input_values(signature: SignatureDef, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

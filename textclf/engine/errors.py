@@ -64,3 +64,8 @@ class RequestError(Exception):
         """Keep both."""
         super().__init__(message)
         self.code, self.message = code, message
+
+
+def invalid(message: str) -> RequestError:
+    """Return the refusal of a request that does not fit what it asks."""
+    return RequestError(Code.INVALID_ARGUMENT, message)

@@ -5,7 +5,7 @@ of `saved_model::GetInputValues`. A signature's method name is not looked at, on
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,15 @@ from textclf.engine.checks import (
     classify_outputs,
     find_signature,
     input_values,
-    invalid,
     regress_outputs,
 )
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.errors import Code, RequestError, invalid
 from textclf.engine.results import Classifications, Regressions, classifications, regressions
 from textclf.engine.runner import Runner
 from textclf.engine.servable import Servable
+
+if TYPE_CHECKING:
+    from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
@@ -40,6 +42,11 @@ class Task(NamedTuple):
     model: str
     signature: str
     method: str
+
+
+def tasks_of(request: "MultiInferenceRequest") -> list[Task]:
+    """Return the questions of a request."""
+    return [Task(each.model_spec.name, each.model_spec.signature_name, each.method_name) for each in request.tasks]
 
 
 async def predict(

@@ -13,11 +13,10 @@ from textclf.engine.models_config import check_config, new_labels
 from textclf.engine.polling import wanted_versions
 from textclf.engine.servable import Servable
 from textclf.engine.versions import State, Version, VersionStatus
+from textclf.errors import refusal
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
-
-__all__ = ["Models", "State", "VersionStatus"]
 
 Loader = Callable[[str, int, Path], Servable]
 """Makes a version, by its model, number and folder, ready to be asked; `RequestError` if it cannot be."""
@@ -56,6 +55,8 @@ class Models:
         self._labels: dict[str, dict[str, int]] = {}
         self._versions: dict[str, dict[int, Version]] = {}
         self._leaving: list[Version] = []
+        self._unreadable: dict[str, str] = {}
+        self._is_closed = False
 
     @contextmanager
     def lease(self, name: str, *, version: int | None = None, label: str | None = None) -> Iterator[Servable]:
@@ -105,6 +106,11 @@ class Models:
         with self._lock:
             return dict(sorted(self._labels.get(name, {}).items()))
 
+    def unreadable(self) -> dict[str, str]:
+        """Return why the base path of a model could not be read at the last look, by model in order."""
+        with self._lock:
+            return dict(self._unreadable)
+
     def reload(self, config: "ModelServerConfig") -> None:
         """Serve what a `models.config` asks for, and nothing else; an empty one changes nothing.
 
@@ -115,6 +121,8 @@ class Models:
         if config.WhichOneof("config") is None:
             return
         with self._changing:
+            if self._is_closed:
+                return
             check_config(config)
             configs = {model.name: model for model in config.model_config_list.config}
             with self._lock:
@@ -130,7 +138,11 @@ class Models:
             self._poll()
 
     def close(self) -> None:
-        """Unload all, once every lease is given back; nothing is served after it."""
+        """Unload all, once every lease is given back; nothing is loaded or served after it.
+
+        Of what is being loaded by another thread, one version is waited for.
+        """
+        self._is_closed = True
         with self._changing:
             with self._lock:
                 self._configs, self._labels = {}, {}
@@ -159,18 +171,24 @@ class Models:
         return found is not None and found.state == State.AVAILABLE
 
     def _poll(self) -> None:
+        unreadable = {}
         for name in sorted(self._configs.keys() | self._versions.keys()):
             try:
                 wanted = wanted_versions(self._configs[name]) if name in self._configs else {}
-            except OSError:  # a base path that cannot be read says nothing of its versions
+            except OSError as error:  # it says nothing of its versions
+                unreadable[name] = refusal(error)
                 continue
             with self._lock:
                 due = self._due(name, wanted)
             for version in due:
+                if self._is_closed:
+                    return
                 self._load(name, version, wanted[version.number])
             with self._lock:
                 if not wanted or any(self._is_available(name, number) for number in wanted):
                     self._unload(name, wanted)
+        with self._lock:
+            self._unreadable = unreadable
         self._free()
 
     def _due(self, name: str, wanted: Mapping[int, Path]) -> list[Version]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.errors import Code, RequestError, invalid
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
@@ -27,17 +27,17 @@ def check_config(config: "ModelServerConfig") -> None:
     names: set[str] = set()
     for model in config.model_config_list.config:
         if model.name in names:
-            raise _invalid(f"Illegal to list model {model.name} multiple times in config list")
+            raise invalid(f"Illegal to list model {model.name} multiple times in config list")
         names.add(model.name)
     for model in config.model_config_list.config:
         if not model.base_path.startswith("/") and "://" not in model.base_path:
-            raise _invalid(
+            raise invalid(
                 f"Expected model {model.name} to have an absolute path or URI; got base_path()={model.base_path}"
             )
     for model in config.model_config_list.config:
         platform = _platform(model)
         if platform != _PLATFORM:
-            raise _invalid(f"Model {model.name} requests unsupported platform {platform}")
+            raise invalid(f"Model {model.name} requests unsupported platform {platform}")
 
 
 def new_labels(
@@ -72,14 +72,10 @@ def new_labels(
 def _platform(model: "ModelConfig") -> str:
     if model.model_type:
         if model.model_platform:
-            raise _invalid(f"Illegal setting both {_FIELDS.format('and')}, model name is {model.name}")
+            raise invalid(f"Illegal setting both {_FIELDS.format('and')}, model name is {model.name}")
         if model.model_type != 1:
-            raise _invalid(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
+            raise invalid(f"ModelServerConfig::model_type choice {model.model_type} not supported.")
         return _PLATFORM
     if not model.model_platform:
-        raise _invalid(f"Illegal setting neither {_FIELDS.format('nor')}, model name is {model.name}")
+        raise invalid(f"Illegal setting neither {_FIELDS.format('nor')}, model name is {model.name}")
     return str(model.model_platform)
-
-
-def _invalid(message: str) -> RequestError:
-    return RequestError(Code.INVALID_ARGUMENT, message)

@@ -23,6 +23,8 @@ def wanted_versions(config: "ModelConfig") -> dict[int, Path]:
     Raises:
         OSError: The base path cannot be read; what is loaded then stays.
     """
+    if "://" in config.base_path:
+        raise OSError(f"'{config.base_path}' is no folder of this machine. Mount it, or copy it here")
     names = sorted(path.name for path in Path(config.base_path).iterdir())
     there = {int(name): Path(config.base_path) / name for name in names if _is_version(name)}
     policy = config.model_version_policy

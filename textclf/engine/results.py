@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.engine.checks import invalid
+from textclf.engine.errors import invalid
 from textclf.engine.tensor_protos import type_name
 
 Classifications = list[list[tuple[str, float]]]

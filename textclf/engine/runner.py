@@ -26,7 +26,7 @@ class Runner(Protocol):
         """Ask; arguments, result and errors are those of `Servable.run`.
 
         Raises:
-            RequestError: As `Servable.run`, or RESOURCE_EXHAUSTED if too many wait.
+            RequestError: As `Servable.run`, or UNAVAILABLE if too many wait, as TensorFlow's `SharedBatchScheduler`.
         """
         ...
 

@@ -14,6 +14,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from textclf.engine.batching_parameters import read_parameters
 from textclf.engine.errors import Code, RequestError
+from textclf.engine.files import reading
 from textclf.gate.session import Session
 from textclf.gate.tensorflow_c import TensorFlow, TensorFlowError, text_libraries
 
@@ -36,13 +37,12 @@ class Servable:
     Attributes:
         name: The model.
         version: Its number.
-        path: Folder of the version.
         signatures: All that it has by their names, `__saved_model_init_op` too.
         batching: How its requests are put together; None if it does not say so.
     """
 
     def __init__(self, name: str, version: int, path: Path, folder: str | None = None) -> None:
-        self.name, self.version, self.path = name, version, path
+        self.name, self.version = name, version
         source = str(path) if folder is None else folder
         with _refusals():
             self._session = Session(_library(), source)
@@ -51,7 +51,7 @@ class Servable:
         try:
             self.signatures = _read_signatures(source)
             self.batching = read_parameters(source)
-        except RequestError:
+        except BaseException:
             self.close()
             raise
 
@@ -131,10 +131,8 @@ def _read_signatures(folder: str) -> dict[str, meta_graph_pb2.SignatureDef]:
     """Return the signatures of the graph that was loaded, apart from it: a graph that they are part of stays whole."""
     path = f"{folder}/saved_model.pb"
     try:
-        with tf.io.gfile.GFile(path, "rb") as file:
+        with reading(), tf.io.gfile.GFile(path, "rb") as file:
             saved = saved_model_pb2.SavedModel.FromString(file.read())
-    except tf.errors.OpError as error:
-        raise RequestError(Code(error.error_code), error.message) from None
     except DecodeError as error:
         raise RequestError(Code.DATA_LOSS, f"'{path}' cannot be read: {error}") from None
     graph = next(graph for graph in saved.meta_graphs if list(graph.meta_info_def.tags) == _TAGS)

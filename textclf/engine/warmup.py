@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from textclf.engine import inference
 from textclf.engine.errors import Code, RequestError
 from textclf.engine.examples import serialized_examples
+from textclf.engine.files import reading
 from textclf.engine.servable import Servable
 from textclf.engine.tensor_protos import TensorProtos
 from textclf.savedmodel.files import WARMUP_FILE
@@ -40,8 +41,9 @@ def warm_up(servable: Servable, folder: str) -> int:
             damaged.
     """
     path, count = f"{folder}/{WARMUP_FILE}", 0
-    if not tf.io.gfile.exists(path):
-        return 0
+    with reading():
+        if not tf.io.gfile.exists(path):
+            return 0
     for record in _records(path):
         log = _parse(record, path)
         _replay(servable, log)
@@ -55,11 +57,8 @@ def warm_up(servable: Servable, folder: str) -> int:
 
 def _records(path: str) -> Iterator[bytes]:
     """Yield the records of an uncompressed TFRecord file."""
-    try:
+    with reading(". Please verify your warmup data is in TFRecord format."):
         yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
-    except tf.errors.OpError as error:
-        said = f"{error.message}. Please verify your warmup data is in TFRecord format."
-        raise RequestError(Code(error.error_code), said) from None
 
 
 def _parse(record: bytes, path: str) -> "PredictionLog":
@@ -111,10 +110,8 @@ def _regress(servable: Servable, request: Any) -> Coroutine[Any, Any, Any]:
 
 
 def _multi_inference(servable: Servable, request: Any) -> Coroutine[Any, Any, Any]:
-    tasks = [
-        inference.Task(task.model_spec.name, task.model_spec.signature_name, task.method_name) for task in request.tasks
-    ]
-    return inference.multi_inference(_Inline(), servable, tasks, serialized_examples(request.input))
+    examples = serialized_examples(request.input)
+    return inference.multi_inference(_Inline(), servable, inference.tasks_of(request), examples)
 
 
 _KINDS: dict[str, Callable[[Servable, Any], Coroutine[Any, Any, Any]]] = {

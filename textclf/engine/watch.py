@@ -22,19 +22,21 @@ class Watch:
     Args:
         models: The models.
         read: What returns their config, which is asked for at each look.
-        say: What tells the operator what is wrong.
+        say: What tells the operator what is wrong; `Models.statuses` says how each version is.
     """
 
     def __init__(self, models: Models, read: Callable[[], "ModelServerConfig"], say: Callable[[str], None]) -> None:
         self._models, self._read, self._say = models, read, say
         self._applied: ModelServerConfig | None = None
         self._told: dict[str, str] = {}
+        self._unreadable: dict[str, str] = {}
 
     def look(self) -> None:
         """Look once; this takes as long as what has appeared takes to load."""
         if self._applied is not None:  # a version comes before the label that is put on it
             self._try("The base paths", self._models.poll)
         self._try("The config", self._reload)
+        self._tell_unreadable()
 
     def _reload(self) -> None:
         config = self._read()
@@ -42,11 +44,20 @@ class Watch:
             return
         try:
             self._models.reload(config)
-        except RequestError as error:
+        except RequestError as error:  # UNKNOWN: taken, though a model has nothing but versions that cannot be loaded
             if error.code != Code.UNKNOWN:
                 raise
-            self._say(error.message)  # it is served from now on, as soon as it can be loaded
         self._applied = config
+
+    def _tell_unreadable(self) -> None:
+        """Tell, once, of base paths that cannot be read, and that can again, of models that are still served."""
+        now, before = self._models.unreadable(), self._unreadable
+        for name, why in now.items():
+            if before.get(name) != why:
+                self._say(f"{name}: its base path cannot be read: {why}. What is loaded of it stays.")
+        for name in sorted(before.keys() & {*self._models.names()} - now.keys()):
+            self._say(f"{name}: its base path can be read again.")
+        self._unreadable = now
 
     def _try(self, what: str, work: Callable[[], None]) -> None:
         """Do something that must not end the server, whatever comes."""

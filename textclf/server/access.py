@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from textclf.config import notation
@@ -22,6 +21,8 @@ ALL = "*"
 """What stands for all models, those of tomorrow too."""
 
 _KEY_BYTES = 32
+_MOST_BYTES = 1 << 20
+"""Of the file: some seven thousand keys, each of which is compared with what a request shows."""
 _HEAD = (
     "# Who may ask which models of `textclf serve --access`. `textclf keys api NAME` adds a key; to take one back,\n"
 )
@@ -56,7 +57,7 @@ class Access:
 
         Raises:
             ConfigError: It cannot be read, is not as expected, or holds a name or a key twice.
-            ExportError: Others than its owner can write it.
+            ExportError: Others than its owner can write it, or it is too long.
         """
         path = Path(path)
         callers: dict[bytes, Caller] = {}
@@ -64,11 +65,6 @@ class Access:
             models = None if ALL in key.models else frozenset(key.models)
             callers[bytes.fromhex(key.sha256)] = Caller(key.name, models, key.may_reload)
         return cls(callers)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody is asked for a key."""
-        return self._callers is None
 
     def caller(self, authorization: str | None) -> Caller:
         """Return who sent `Authorization: Bearer KEY`.
@@ -104,7 +100,8 @@ def add_key(path: str | Path, name: str, models: Iterable[str], may_reload: bool
         may_reload: Whether the key may change what is served (`HandleReloadConfigRequest`).
 
     Raises:
-        ConfigError: The file cannot be read or written, or the name is taken.
+        ConfigError: The file cannot be read or written, the name is taken, or the file has no room for another key.
+        ExportError: Others than its owner can write the file, or it is too long to be read whole.
 
     Example:
         >>> key = add_key("access.yaml", "shop", ["messages"])
@@ -120,20 +117,26 @@ def add_key(path: str | Path, name: str, models: Iterable[str], may_reload: bool
             there = _read(path).keys if path.exists() else []
             if name in {other.name for other in there}:
                 raise ConfigError(f"'{path}' has a key '{name}' already. Choose another name, or remove it first.")
-            file = _AccessFile(keys=[*there, new])
-            with replacing(path) as unfinished:
-                unfinished.chmod(0o600)
-                text = yaml.safe_dump(file.model_dump(), sort_keys=False, allow_unicode=True)
-                unfinished.write_text(_HEAD + text, encoding="utf-8")
+            _write(path, _AccessFile(keys=[*there, new]))
     except OSError as error:
         raise ConfigError(f"'{path}' cannot be written: {refusal(error)}.") from None
     return key
 
 
+def _write(path: Path, file: _AccessFile) -> None:
+    content = (_HEAD + notation.dump(file.model_dump())).encode()
+    if len(content) > _MOST_BYTES:  # which nobody could read again
+        raise ConfigError(f"'{path}' would be over {_MOST_BYTES:,} bytes. Remove keys that nobody needs any more.")
+    with replacing(path) as unfinished:
+        unfinished.chmod(0o600)
+        unfinished.write_bytes(content)
+
+
 def _read(path: Path) -> _AccessFile:
     expected = "`keys:` with a list of `name`, `sha256` and `models`, as `textclf keys api NAME` writes it"
     try:
-        file = _AccessFile.model_validate(notation.parse(read_guarded(path, OURS).decode("utf-8-sig")))
+        content = read_guarded(path, OURS, _MOST_BYTES)
+        file = _AccessFile.model_validate(notation.parse(content.decode("utf-8-sig")))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "the whole"

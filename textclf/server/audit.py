@@ -1,7 +1,11 @@
-"""The audit log: a line of JSON for each request, without its texts."""
+"""The audit log: a line of JSON for each request of the contract, without its texts."""
 
+import contextlib
+import errno
 import json
+import math
 import os
+import stat
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +13,7 @@ from pathlib import Path
 from textclf.engine.errors import Code
 from textclf.errors import ConfigError, refusal
 from textclf.server.calls import Call
+from textclf.writing import UNFINISHED
 
 MAX_BYTES = 64 << 20
 KEPT = 5
@@ -29,15 +34,22 @@ class AuditLog:
         Raises:
             ConfigError: It cannot be written.
         """
-        self._path, self._say, self._max_bytes = Path(path), say, max_bytes
-        self._is_lossy = False
+        self._path, self._say, self._max_bytes = Path(path), say, float(max_bytes)
+        self._trouble, self._is_torn, self._lost, self._is_closed = "", False, 0, False
         try:
-            self._file, self._size = self._open()
+            self._file, self._size = _opened(self._path)
         except OSError as error:
             raise ConfigError(f"The audit log '{path}' cannot be written: {refusal(error)}.") from None
+        if stat.S_ISREG(os.fstat(self._file).st_mode):
+            self._path = self._path.resolve()  # the file moves, and not a link to it
+            self._is_torn = _is_torn(self._path)
+        else:  # /dev/stderr, which nobody may rename
+            self._max_bytes = math.inf
 
     def write(self, call: Call, code: Code) -> None:
         """Write a line; where that fails the server goes on, and says so once."""
+        if self._is_closed:  # or else it would go to whatever has the file's number now
+            return
         record = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "who": call.caller.name,
@@ -49,33 +61,80 @@ class AuditLog:
             "milliseconds": round(call.seconds * 1000, 3),
             "texts": call.texts,
         }
-        line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-        try:
-            if self._size and self._size + len(line) > self._max_bytes:
+        line, trouble = json.dumps(record, ensure_ascii=False).encode() + b"\n", ""
+        if self._size and self._size + len(line) > self._max_bytes:
+            try:
                 self._rotate()
-            self._size += os.write(self._file, line)
-            self._is_lossy = False
+            except OSError as error:  # a file that is too long is better than a line that is lost
+                trouble = f"cannot begin a new file, and grows: {refusal(error)}"
+        try:
+            self._append(line)
         except OSError as error:
-            if not self._is_lossy:
-                self._is_lossy = True
-                self._say(f"The audit log '{self._path}' misses lines: {refusal(error)}.")
+            trouble = f"misses lines: {refusal(error)}"
+            self._lost += 1
+        else:
+            if self._lost:
+                self._say(f"The audit log '{self._path}' goes on; lines that are missing: {self._lost}.")
+            self._lost = 0
+        if trouble not in ("", self._trouble):
+            self._say(f"The audit log '{self._path}' {trouble}.")
+        self._trouble = trouble
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what would be written then is not."""
         os.close(self._file)
+        self._is_closed = True
+
+    def _append(self, line: bytes) -> None:
+        """Write a line or nothing; what a full disk took of one is cut off, or else stays a line of its own."""
+        line = b"\n" * self._is_torn + line
+        written = os.write(self._file, line)
+        if written < len(line):
+            self._is_torn = True
+            with contextlib.suppress(OSError):  # of a pipe, say
+                os.ftruncate(self._file, self._size)
+                written, self._is_torn = 0, False
+            self._size += written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size += written
+        self._is_torn = False
 
     def _rotate(self) -> None:
-        for number in range(KEPT, 0, -1):
-            older = self._numbered(number - 1)
-            if older.exists():
-                older.replace(self._numbered(number))
-        full, (self._file, self._size) = self._file, self._open()
+        """Begin a new file; whatever fails, and whoever is killed, between two steps, no line is lost or misplaced.
+
+        The new file is open before anything moves. Until the last step lines go to the full one, whatever its name is
+        by then, and the next attempt, or server, goes on from there.
+        """
+        unfinished = self._path.with_name(UNFINISHED + self._path.name)
+        file, size = _opened(unfinished)
+        try:
+            if self._path.exists():  # not if an attempt before ended after it was renamed
+                self._make_room()
+                self._path.replace(self._numbered(1))
+            unfinished.replace(self._path)
+        except BaseException:
+            os.close(file)
+            raise
+        full, self._file, self._size, self._is_torn = self._file, file, size, False
         os.close(full)
 
-    def _numbered(self, number: int) -> Path:
-        return self._path.with_name(f"{self._path.name}.{number}") if number else self._path
+    def _make_room(self) -> None:
+        """Free the first number; the oldest file goes only if an attempt before has left no number free."""
+        free = next((number for number in range(1, KEPT) if not self._numbered(number).exists()), KEPT)
+        for number in range(free, 1, -1):
+            self._numbered(number - 1).replace(self._numbered(number))
 
-    def _open(self) -> tuple[int, int]:
-        """Return the file, for its owner alone, and its size."""
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        return file, os.fstat(file).st_size
+    def _numbered(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    """Return a file to write at its end, for its owner alone, and its size."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return file, os.fstat(file).st_size
+
+
+def _is_torn(path: Path) -> bool:
+    """Return whether a file ends within a line, as a full disk leaves it."""
+    with path.open("rb") as file:
+        return bool(file.seek(0, os.SEEK_END)) and file.seek(-1, os.SEEK_END) >= 0 and file.read() != b"\n"

@@ -1,17 +1,25 @@
-"""Bodies of requests: read in bounded time into bounded memory."""
+"""Bodies of requests: read in bounded time into bounded memory, and worked on in bounded memory too.
+
+What JSON or a message says takes up to fifty times the bytes that say it: measured, 48 times for lists in lists, 33
+for `[[]]`, 28 for `{"":0}`, 20 for base64, 13 for short strings, 3 to 9 for numbers. So large ones take turns.
+"""
 
 import asyncio
+import contextlib
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import ParamSpec, Protocol, TypeVar
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.limits import Limits
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _GZIP = 16 + zlib.MAX_WBITS
-_LARGE = 64 << 10
-"""Bytes from which on gunzip takes long enough to be done elsewhere, while others are answered."""
+LARGE = 64 << 10
+"""Bytes from which on a body takes turns with others, and that of REST is worked on in a thread meanwhile."""
 
 
 class BodyError(Exception):
@@ -47,31 +55,81 @@ class Bodies:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._held = limits, 0
+        self._turns, self._waiting = asyncio.Semaphore(limits.large_requests), 0
 
     @contextmanager
-    def reading(self) -> Iterator["_Reader"]:
+    def reading(self) -> Iterator["Reader"]:
         """Give what reads the body of one request; its bytes count as held until the block ends."""
-        reader = _Reader(self, self._limits)
+        reader = Reader(self, self._limits)
         try:
             yield reader
         finally:
-            self._held -= reader.held
+            reader.give_back()
+
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Run the block, which parses and answers a body of a size, when it is its turn: a small one's is at once.
+
+        Raises:
+            RequestError: UNAVAILABLE; too many large ones wait. They would take the places of all that are small.
+        """
+        if size < LARGE:
+            yield
+            return
+        if self._waiting >= self._limits.requests // 2:
+            raise RequestError(Code.UNAVAILABLE, "The server has as many large requests as it may. Try again.")
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def take(self, count: int) -> None:
-        """Count bytes as held.
+        """Count bytes as held; fewer, if negative.
 
         Raises:
             RequestError: UNAVAILABLE; all bodies together are too large.
         """
-        if self._held + count > self._limits.all_bodies_bytes:
+        if count > 0 and self._held + count > self._limits.all_bodies_bytes:
             raise RequestError(Code.UNAVAILABLE, "The server holds as many requests as it may. Try again.")
         self._held += count
 
 
-class _Reader:
+async def worked_out(size: int, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Return what a function makes of a body, or of what was made of one: of a large one, in a thread.
+
+    A thread cannot be ended: who is cancelled meanwhile waits for it, for what it takes is still there.
+
+    Args:
+        size: Of the body.
+        function: What is called.
+        arguments: What it is called with.
+        named: What it is called with, by name.
+    """
+    if size < LARGE:
+        return function(*arguments, **named)
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments, **named))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):  # a second one: of the client, after that of the time
+                await asyncio.wait({work})
+        raise
+    finally:
+        del work, arguments, named  # an error's traceback holds this frame, and the task the error: a ring
+
+
+class Reader:
+    """Reads the body of one request, and counts what is held for it."""
+
     def __init__(self, bodies: Bodies, limits: Limits) -> None:
         self._bodies, self._limits = bodies, limits
-        self.held = 0
+        self._held = 0
 
     async def read(self, request: _Request, encoding: str) -> bytes:
         """Return a request's body, without its compression.
@@ -88,7 +146,7 @@ class _Reader:
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 async for chunk in request.content.iter_any():
-                    self._take(len(chunk))
+                    self.take(len(chunk))
                     body += chunk
                     if len(body) > self._limits.body_bytes:
                         raise self._too_large()
@@ -96,11 +154,8 @@ class _Reader:
             raise BodyError(408, f"The body did not come within {self._limits.body_seconds:g} seconds.") from None
         if "gzip" not in encoding:
             return bytes(body)
-        if len(body) < _LARGE:
-            unzipped = self._gunzip(body)
-        else:
-            unzipped = await asyncio.to_thread(self._gunzip, body)
-        self._take(len(unzipped))
+        unzipped = await worked_out(len(body), self._gunzip, body)
+        self.take(len(unzipped))
         return unzipped
 
     def _gunzip(self, body: bytearray) -> bytes:
@@ -113,9 +168,15 @@ class _Reader:
             raise self._too_large()
         return unzipped if stream.eof else b""
 
-    def _take(self, count: int) -> None:
+    def take(self, count: int) -> None:
+        """Count bytes as held by this request; see `Bodies.take`."""
         self._bodies.take(count)
-        self.held += count
+        self._held += count
+
+    def give_back(self) -> None:
+        """Count nothing as held by this request any more."""
+        self._bodies.take(-self._held)
+        self._held = 0
 
     def _too_large(self) -> BodyError:
         return BodyError(413, f"The body is larger than {self._limits.body_bytes} bytes. Send it in parts.")

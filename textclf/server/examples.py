@@ -5,7 +5,7 @@ from typing import Any
 from tensorflow.core.example.example_pb2 import Example
 from tensorflow.core.example.feature_pb2 import Feature
 
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.errors import RequestError, invalid
 from textclf.server.pretty import quote
 from textclf.server.rapidjson import pairs_of
 from textclf.server.values import decoded, is_base64, kind_of
@@ -46,7 +46,7 @@ def examples_of(request: dict[str, Any]) -> list[bytes]:
 
 def _example(value: Any) -> bytes:
     if not isinstance(value, dict):
-        raise _invalid(f"Example must be JSON object but got JSON {kind_of(value)}")
+        raise invalid(f"Example must be JSON object but got JSON {kind_of(value)}")
     example = Example()
     for name, content in pairs_of(value):
         # A name goes into a string of the proto, which holds no other bytes than UTF-8.
@@ -67,19 +67,15 @@ def _add(feature: Feature, name: str, value: Any) -> None:
     elif isinstance(value, int) and value < 2**63:
         _list(feature, name, "int64_list").append(int(value))
     else:
-        raise _invalid(f"Feature: {name} has element with unexpected JSON type: {kind_of(value)}")
+        raise invalid(f"Feature: {name} has element with unexpected JSON type: {kind_of(value)}")
 
 
 def _list(feature: Feature, name: str, kind: str) -> Any:
     present = feature.WhichOneof("kind")
     if present not in (None, kind):
-        raise _invalid(f"Feature: {name} expecting type: {present.removesuffix('_list').upper()}")
+        raise invalid(f"Feature: {name} expecting type: {present.removesuffix('_list').upper()}")
     return getattr(feature, kind).value
 
 
 def _refused(request: dict[str, Any], reason: str) -> RequestError:
-    return _invalid(f"JSON Value: {quote(request)} {reason}")
-
-
-def _invalid(message: str) -> RequestError:
-    return RequestError(Code.INVALID_ARGUMENT, message)
+    return invalid(f"JSON Value: {quote(request)} {reason}")

@@ -24,20 +24,20 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.apis import predict_pb2 as prediction
 from tensorflow_serving.apis import regression_pb2 as regression
-from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from textclf.engine import inference
-from textclf.engine.checks import DEFAULT_SIGNATURE, invalid
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.checks import DEFAULT_SIGNATURE
+from textclf.engine.errors import Code, RequestError, invalid
+from textclf.engine.examples import serialized_examples
 from textclf.engine.models import Models
 from textclf.engine.results import Classifications, Regressions
 from textclf.engine.runner import Runner, within
 from textclf.engine.servable import Servable
 from textclf.engine.tensor_protos import TensorProtos, write_tensor
+from textclf.server.statuses import STATUSES
 
 _LOG = logging.getLogger(__name__)
-_STATUSES: dict[int, grpc.StatusCode] = {status.value[0]: status for status in grpc.StatusCode}
 _MAX_DETAILS = 1024
 """The bytes of a message that TensorFlow Serving sends, as they go into a header (`grpc_status_util.cc`)."""
 
@@ -98,10 +98,13 @@ def _answered(
                 raise RequestError(Code.INTERNAL, "The request cannot be parsed")
             return await within(context.time_remaining(), method(self, request))
         except RequestError as error:
-            return await _refuse(context, error.code, error.message)
+            code, message = error.code, error.message
         except Exception:
             _LOG.exception("%s failed", method.__name__)
-            return await _refuse(context, Code.INTERNAL, "The server failed at this request; its log says more")
+            code, message = Code.INTERNAL, "The server failed at this request; its log says more"
+        finally:
+            del request  # gRPC keeps what `abort` raises, with its frames, in a ring that the collector finds late
+        return await _refuse(context, code, message)
 
     return answer
 
@@ -111,7 +114,7 @@ async def _refuse(context: grpc.aio.ServicerContext, code: Code, message: str) -
     details = message.encode("utf-8", "replace")
     if len(details) > _MAX_DETAILS:
         details = details[:_MAX_DETAILS] + b"...TRUNCATED"
-    return await context.abort(_STATUSES[code], details.decode("utf-8", "ignore"))
+    return await context.abort(STATUSES[code], details.decode("utf-8", "ignore"))
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -145,7 +148,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Answer examples with their classes."""
         spec = _named_spec(request)
         with _lease(self._models, spec) as servable:
-            rows = await inference.classify(self._runner, servable, spec.signature_name, _examples(request.input))
+            rows = await inference.classify(
+                self._runner, servable, spec.signature_name, serialized_examples(request.input)
+            )
             return classification.ClassificationResponse(
                 result=_classification_result(rows), model_spec=_spec_of(servable, spec.signature_name)
             )
@@ -155,7 +160,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Answer examples with their values."""
         spec = _named_spec(request)
         with _lease(self._models, spec) as servable:
-            values = await inference.regress(self._runner, servable, spec.signature_name, _examples(request.input))
+            values = await inference.regress(
+                self._runner, servable, spec.signature_name, serialized_examples(request.input)
+            )
             return regression.RegressionResponse(
                 result=_regression_result(values), model_spec=_spec_of(servable, spec.signature_name)
             )
@@ -166,12 +173,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> inference_api.MultiInferenceResponse:
         """Answer examples with the classes and values of several signatures."""
         spec = request.tasks[0].model_spec if request.tasks else ModelSpec()
-        tasks = [
-            inference.Task(task.model_spec.name, task.model_spec.signature_name, task.method_name)
-            for task in request.tasks
-        ]
+        tasks = inference.tasks_of(request)
         with _lease(self._models, spec) as servable:
-            results = await inference.multi_inference(self._runner, servable, tasks, _examples(request.input))
+            results = await inference.multi_inference(self._runner, servable, tasks, serialized_examples(request.input))
             return inference_api.MultiInferenceResponse(
                 results=[
                     inference_api.InferenceResult(
@@ -265,15 +269,6 @@ def _spec_of(servable: Servable, signature_name: str) -> ModelSpec:
     spec = ModelSpec(name=servable.name, signature_name=signature_name or DEFAULT_SIGNATURE)
     spec.version.value = servable.version
     return spec
-
-
-def _examples(sent: Input) -> list[bytes]:
-    """Return the serialized examples of a request, each behind the context if there is one."""
-    if sent.WhichOneof("kind") == "example_list_with_context":
-        with_context = sent.example_list_with_context
-        context = with_context.context.SerializeToString()
-        return [context + example.SerializeToString() for example in with_context.examples]
-    return [example.SerializeToString() for example in sent.example_list.examples]
 
 
 def _result_of(method: str, result: Classifications | Regressions) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from textclf.engine.models import Models, VersionStatus
+from textclf.engine.models import Models
 from textclf.engine.runner import Runner
 from textclf.engine.servable import Servable
+from textclf.engine.versions import VersionStatus
 from textclf.server.calls import check_model, check_reload, current_call
 from textclf.server.metrics import Metrics
 

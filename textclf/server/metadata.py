@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from textclf.engine.models import VersionStatus
+from textclf.engine.versions import VersionStatus
 
 
 def status_json(statuses: Sequence[VersionStatus]) -> bytes:

@@ -18,8 +18,10 @@ _COUNTS = tuple(2.0**power for power in range(15))
 class Metrics:
     """Counts and latencies of one server.
 
-    Labels are the names of models that are served, and no other that a client asked for: made-up names would fill the
-    memory.
+    Two things are not as there. Labels are the names of models that are served; requests for others are counted
+    together under the empty name, since made-up names would fill the memory: TensorFlow Serving has a label of each.
+    And over gRPC all that is asked is counted in `request_count`, where TensorFlow Serving leaves out MultiInference,
+    GetModelMetadata and the model service (`prediction_service_impl.cc`).
     """
 
     def __init__(self) -> None:

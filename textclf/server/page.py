@@ -50,6 +50,8 @@ def page_file(path: str) -> tuple[str, bytes] | None:
 def models_json(models: "Models", names: list[str]) -> bytes:
     """Return what the page lists, as JSON: `{"models": [{"name", "versions", "labels", "inputs"}, …]}`.
 
+    Versions are strings, here as in the contract: JavaScript's numbers are exact up to 2⁵³ only.
+
     Args:
         models: The models that are served.
         names: Those that the client may see.
@@ -66,7 +68,8 @@ def _model(models: "Models", name: str) -> dict[str, object]:
     versions = [
         {"version": str(status.version), "state": status.state.name, "error": status.message} for status in statuses
     ]
-    return {"name": name, "versions": versions, "labels": models.labels(name), "inputs": _inputs(models, name)}
+    labels = {label: str(version) for label, version in models.labels(name).items()}
+    return {"name": name, "versions": versions, "labels": labels, "inputs": _inputs(models, name)}
 
 
 def _inputs(models: "Models", name: str) -> list[str]:

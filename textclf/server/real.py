@@ -1,6 +1,8 @@
 """The real TensorFlow Serving: found, told what to serve, and run until it ends."""
 
 import contextlib
+import csv
+import io
 import os
 import shlex
 import shutil
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from textclf.errors import ExportError, RunError
+from textclf.errors import ExportError, RunError, refusal
 from textclf.store.models_config import config_text, served_config
 from textclf.writing import replacing
 
@@ -25,6 +27,8 @@ _IN_CONTAINER = "/models"
 _REREAD_SECONDS = 10
 """How often the server reads its config again, and so follows a label that moved."""
 _LOOK_SECONDS = 1.0
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""A terminal that is closed is no reason for a server that nobody sees, and that keeps its ports."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,12 @@ def command(options: Options, folder: Path) -> list[str]:
     for port, inside in ((options.rest_port, 8501), (options.grpc_port, 8500)):
         docker += ["--publish", f"{options.host}:{port}:{inside}"]
     for path, inside_path in ((options.base.resolve(), _IN_CONTAINER), (folder, "/config")):
-        docker += ["--mount", f"type=bind,source={path},target={inside_path},readonly"]
+        docker += ["--mount", _fields("type=bind", f"source={path}", f"target={inside_path}", "readonly")]
     return [*docker, IMAGE, *flags]
 
 
 def serve(options: Options, say: Callable[[str], None]) -> int:
-    """Run it until it ends, or until SIGINT or SIGTERM, which are passed on to it.
+    """Run it until it ends, or until SIGINT, SIGTERM or SIGHUP, which are passed on to it.
 
     Args:
         options: What is served, and how.
@@ -106,20 +110,36 @@ def serve(options: Options, say: Callable[[str], None]) -> int:
 
     Raises:
         ExportError: There is no such model.
-        RunError: What starts it is not installed.
+        RunError: What starts it is not installed, or the files that it reads cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="textclf-serve-") as name:
-        folder = Path(name)
+    with _folder() as folder:
         words = command(options, folder)
         text = _config(options)
         _write(folder / _MODELS_CONFIG, text)
         _write(folder / _MONITORING_CONFIG, MONITORING)
         say(shlex.join(words))
-        process = subprocess.Popen(words, start_new_session=True)  # Ctrl-C reaches it once, by way of us
-        with _passed_on(process) as passed:
+        with _started(words) as (process, passed):
             while (code := _wait(process)) is None:
                 text = _follow(options, folder / _MODELS_CONFIG, text, say)
         return 0 if code in {-number for number in passed} | {128 + number for number in passed} else code
+
+
+def _fields(*fields: str) -> str:
+    """Return what docker reads as CSV: a path may have a comma."""
+    line = io.StringIO()
+    csv.writer(line).writerow(fields)
+    return line.getvalue().removesuffix("\r\n")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Give a folder for the generated files."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="textclf-serve-")
+    except OSError as error:
+        raise RunError(f"No folder can be made for the server's config: {refusal(error)}.") from None
+    with folder as name:
+        yield Path(name)
 
 
 def _config(options: Options) -> str:
@@ -127,22 +147,24 @@ def _config(options: Options) -> str:
 
 
 def _follow(options: Options, path: Path, written: str, say: Callable[[str], None]) -> str:
-    """Write the config anew if models or labels have changed; a server that runs is not ended by a mistake there."""
+    """Write the config anew if models or labels have changed; a server that runs is not ended by what fails there."""
     try:
         text = _config(options)
-    except ExportError as error:
-        text = f"# {error}\n"
+        if text != written:
+            _write(path, text)
+    except (ExportError, RunError) as error:
+        text = f"# {error}\n"  # once told; what is in the file is another, so that it is written as soon as it can be
         if text != written:
             say(str(error))
-        return text
-    if text != written:
-        _write(path, text)
     return text
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        with replacing(path) as unfinished:
+            unfinished.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise RunError(f"'{path}' cannot be written: {refusal(error)}.") from None
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
@@ -152,23 +174,41 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 
 @contextmanager
-def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[Sequence[int]]:
-    """Pass signals on for the time of a block; end the process if the block ends before it. Gives what was passed."""
+def _started(words: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], Sequence[int]]]:
+    """Run a process for the time of a block, and pass signals on to it, those too that come before it is there.
+
+    Gives the process, and the signals that came.
+    """
     passed: list[int] = []
+    early: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
 
     def pass_on(number: int, _: object) -> None:
         passed.append(number)
-        process.send_signal(number)
+        if process is None:
+            early.append(number)
+        else:
+            process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
-        yield passed
+        process = _open(words)
+        while early:
+            process.send_signal(early.pop(0))
+        yield process, passed
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if process.poll() is None:
+        if process is not None and process.poll() is None:
             process.terminate()
             process.wait()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _open(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(words, start_new_session=True)  # Ctrl-C reaches it once, by way of us
+    except OSError as error:
+        raise RunError(f"'{words[0]}' cannot be started: {refusal(error)}.") from None
 
 
 def _installed(name: str, otherwise: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 from tensorflow.core.protobuf.meta_graph_pb2 import TensorInfo
 
-from textclf.engine.errors import Code, RequestError
+from textclf.engine.errors import RequestError, invalid
 from textclf.server.pretty import quote
 from textclf.server.rapidjson import pairs_of
 from textclf.server.values import array_of, converted, is_base64
@@ -40,7 +40,7 @@ def row_feeds(instances: list[Any], inputs: Mapping[str, TensorInfo]) -> dict[st
     if _is_named(instances[0]):
         _add_objects(instances, columns)
     elif len(columns) > 1:
-        raise _invalid(
+        raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
@@ -64,7 +64,7 @@ def column_feeds(values: Any, inputs: Mapping[str, TensorInfo]) -> dict[str, NDA
     """
     if not _is_named(values):
         if len(inputs) > 1:
-            raise _invalid(
+            raise invalid(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
                 "tensorinfo_map"
             )
@@ -72,7 +72,7 @@ def column_feeds(values: Any, inputs: Mapping[str, TensorInfo]) -> dict[str, NDA
     feeds = {}
     for name in sorted(inputs):
         if name not in values:
-            raise _invalid(f"Missing named input: {name} in 'inputs' object.")
+            raise invalid(f"Missing named input: {name} in 'inputs' object.")
         column = _Column(name, inputs[name].dtype)
         column.add(values[name])
         feeds[name] = column.whole()
@@ -92,15 +92,15 @@ class _Column:
         """Add a row; it must be like the first one."""
         before, shape = len(self._values), _shape(item)
         if len(shape) >= _RANK:
-            raise _invalid(f"tensor parsing error: {self._name}")
+            raise invalid(f"tensor parsing error: {self._name}")
         _fill(item, 0, shape, self._dtype, self._values)
         size = len(self._values) - before
         if self._size < 0:
             self._size, self._shape = size, shape
         elif size != self._size:
-            raise _invalid(f"Expecting tensor size: {self._size} but got: {size}")
+            raise invalid(f"Expecting tensor size: {self._size} but got: {size}")
         elif shape != self._shape:
-            raise _invalid(f"Expecting tensor shape: {_quoted(self._shape)} but got: {_quoted(shape)}")
+            raise invalid(f"Expecting tensor shape: {_quoted(self._shape)} but got: {_quoted(shape)}")
 
     def rows(self, count: int) -> NDArray[Any]:
         """Return the rows that were added."""
@@ -123,9 +123,9 @@ def _plain_rows(instances: list[Any], inputs: Mapping[str, TensorInfo]) -> dict[
     elif len(inputs) == 1 and not kinds & {list, dict}:
         columns = dict.fromkeys(inputs, instances)
     else:
-        raise _invalid("")
+        raise invalid("")
     if any(list in map(type, values) for values in columns.values()) or is_base64(instances[0]):
-        raise _invalid("")
+        raise invalid("")
     return {
         name: array_of(converted(values, inputs[name].dtype), inputs[name].dtype, (len(values),))
         for name, values in columns.items()
@@ -135,16 +135,16 @@ def _plain_rows(instances: list[Any], inputs: Mapping[str, TensorInfo]) -> dict[
 def _add_objects(instances: list[Any], columns: dict[str, _Column]) -> None:
     for i, instance in enumerate(instances):
         if not _is_named(instance):
-            raise _invalid(f"Expecting object but got list at item {i} of input list")
+            raise invalid(f"Expecting object but got list at item {i} of input list")
         for name, value in pairs_of(instance):
             try:
                 if name not in columns:
-                    raise _invalid(f"JSON object: does not have named input: {name}")
+                    raise invalid(f"JSON object: does not have named input: {name}")
                 columns[name].add(value)
             except RequestError as error:
                 raise _failed(f"{i} key: {name}", error) from None
         if instance.keys() != columns.keys():
-            raise _invalid(
+            raise invalid(
                 f"Failed to process element: {i} of 'instances' list. JSON object: {quote(instance)} keys must be "
                 f"equal to: {','.join(columns)}"
             )
@@ -153,7 +153,7 @@ def _add_objects(instances: list[Any], columns: dict[str, _Column]) -> None:
 def _add_values(instances: list[Any], column: _Column) -> None:
     for i, instance in enumerate(instances):
         if _is_named(instance):
-            raise _invalid(f"Expecting value/list but got object at item {i} of input list")
+            raise invalid(f"Expecting value/list but got object at item {i} of input list")
         try:
             column.add(instance)
         except RequestError as error:
@@ -178,17 +178,17 @@ def _fill(value: Any, level: int, shape: tuple[int, ...], dtype: int, values: li
     """Add what a nested list holds to the flat list, if it has the shape."""
     rank = len(shape)
     if level > rank:
-        raise _invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {rank}")
     if not isinstance(value, list):
         if level != rank:
-            raise _invalid(
+            raise invalid(
                 f"JSON Value: {quote(value)} found at incorrect level: {level} in the JSON DOM. Expected at level: "
                 f"{rank}"
             )
         values += converted([value], dtype)
         return
     if level < rank and len(value) != shape[level]:
-        raise _invalid(
+        raise invalid(
             f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
     if level == rank - 1 and list not in map(type, value):
@@ -204,8 +204,4 @@ def _quoted(shape: tuple[int, ...]) -> str:
 
 def _failed(place: str, error: RequestError) -> RequestError:
     status = f"{error.code.name}: {error.message}"
-    return _invalid(f"Failed to process element: {place} of 'instances' list. Error: {status}")
-
-
-def _invalid(message: str) -> RequestError:
-    return RequestError(Code.INVALID_ARGUMENT, message)
+    return invalid(f"Failed to process element: {place} of 'instances' list. Error: {status}")

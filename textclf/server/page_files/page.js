@@ -27,7 +27,8 @@ async function getJson(path, options = {}) {
     at("access").hidden = false;
   }
   if (!reply.ok) {
-    throw new Error(body.error ?? `The server answered with status ${reply.status}.`);
+    const error = new Error(body.error ?? `The server answered with status ${reply.status}.`);
+    throw Object.assign(error, { status: reply.status });
   }
   return body;
 }
@@ -66,7 +67,7 @@ function showModels() {
   showChoice();
   const rows = models.flatMap((model) =>
     model.versions.map(({ version, state, error }) => {
-      const labels = Object.keys(model.labels).filter((label) => String(model.labels[label]) === version);
+      const labels = Object.keys(model.labels).filter((label) => model.labels[label] === version);
       const row = document.createElement("tr");
       const said = error ? `${state}: ${error}` : state;
       row.append(
@@ -81,10 +82,14 @@ function showModels() {
   at("models").replaceChildren(...rows);
 }
 
+async function list() {
+  ({ models } = await getJson("/models.json"));
+  showModels();
+}
+
 async function refresh() {
   try {
-    ({ models } = await getJson("/models.json"));
-    showModels();
+    await list();
     if (at("error").dataset.of === "models") {
       showError("", "");
     }
@@ -100,13 +105,40 @@ function showError(message, of) {
   at("error").hidden = !message;
 }
 
-// The number of the version that the choice means now.
+// The number of the version that the choice means now, as text: JavaScript's numbers end before those of versions.
 function meant(model, choice) {
   if (choice === NEWEST) {
-    return available(model).map(({ version }) => Number(version)).sort((a, b) => b - a)[0];
+    const later = (a, b) => (BigInt(a) > BigInt(b) ? a : b);
+    return available(model).map(({ version }) => version).reduce(later, "") || undefined;
   }
   const [kind, name] = choice.split("/");
   return kind === "labels" ? model.labels[name] : name;
+}
+
+async function predict(name, choice, instance) {
+  const model = models.find((one) => one.name === name);
+  const version = model && meant(model, choice);
+  if (version === undefined) {
+    throw new Error(`No version of ${name} is up.`);
+  }
+  const path = `/v1/models/${encodeURIComponent(name)}/versions/${version}:predict`;
+  const body = JSON.stringify({ instances: [instance] });
+  const began = performance.now();
+  const { predictions } = await getJson(path, { method: "POST", body });
+  return { prediction: predictions[0], version, milliseconds: performance.now() - began };
+}
+
+// The list is up to two seconds old: a version that has gone since is looked for once more.
+async function predictNow(name, choice, instance) {
+  try {
+    return await predict(name, choice, instance);
+  } catch (error) {
+    if (error.status !== 404 || choice.startsWith("versions/")) {
+      throw error;
+    }
+    await list();
+    return await predict(name, choice, instance);
+  }
 }
 
 function showAnswer(model, version, prediction, milliseconds) {
@@ -125,30 +157,26 @@ function showAnswer(model, version, prediction, milliseconds) {
 
 async function ask(event) {
   event.preventDefault();
-  const model = chosen();
   const button = at("ask").querySelector("button");
   button.disabled = true;
   showError("", "");
   try {
+    if (!models.length) {
+      await list(); // and not what it said before a key was typed
+    }
+    const model = chosen();
     if (!model) {
       throw new Error("No model is there yet.");
-    }
-    const version = meant(model, at("version").value);
-    if (version === undefined) {
-      throw new Error(`No version of ${model.name} is up.`);
     }
     const instance = { text: at("text").value };
     if (model.inputs.includes("text_pair")) {
       instance.text_pair = at("text_pair").value;
     }
-    const path = `/v1/models/${encodeURIComponent(model.name)}/versions/${version}:predict`;
-    const began = performance.now();
-    const { predictions } = await getJson(path, { method: "POST", body: JSON.stringify({ instances: [instance] }) });
-    const milliseconds = performance.now() - began;
-    if (!predictions[0].labels) {
+    const { prediction, version, milliseconds } = await predictNow(model.name, at("version").value, instance);
+    if (!prediction.labels) {
       throw new Error(`${model.name} is no text classifier of textclf: its answer has no labels.`);
     }
-    showAnswer(model, version, predictions[0], milliseconds);
+    showAnswer(model, version, prediction, milliseconds);
   } catch (error) {
     at("answer").hidden = true;
     showError(error.message, "answer");
