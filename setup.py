@@ -47,7 +47,8 @@ setup(
     extras_require={
         "parquet": ["pyarrow>=17"],
         "secure": ["cryptography>=42"],
-        "serve": ["aiohttp>=3.12,<4", "grpcio>=1.70", "prometheus-client>=0.21"],
+        # aiohttp: up to 3.14.3 a client that never ends its headers is not cut off
+        "serve": ["aiohttp>=3.14.4,<4", "grpcio>=1.70", "prometheus-client>=0.21"],
         # importlib-resources: tensorflow-datasets 4.9.10 needs it and does not name it
         "tfds": ["importlib-resources>=6", "tensorflow-datasets>=4.9.7"],
         "tune": ["optuna>=4,<6"],

@@ -37,7 +37,7 @@ OPTIONS = {
     ],
     "load-test": [
         "--server", "--version", "--label", "--texts", "--text-column", "--rate", "--seconds", "--batch-size",
-        "--timeout", "--api-key", "--plot FILE", "--json", "--force",
+        "--timeout", "--plot FILE", "--json", "--force",
     ],
     "versions": ["--base", "--log", "--json"],
     "label": ["--base", "--remove", "--served-from PATH"],

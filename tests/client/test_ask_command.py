@@ -1,16 +1,20 @@
 """`textclf ask` against a small real server."""
 
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from textclf.cli.main import main
+from textclf.cli.options import API_KEY
 
-from .tiny import DROP, LABELS, Tiny, scores_of
+from ..server.test_app import make_certificate
+from .tiny import DROP, LABELS, Tiny, running, scores_of
 
 Command = Callable[..., Result]
 
@@ -61,7 +65,7 @@ def test_lines_come_from_standard_input(ask: Command, tiny: Tiny) -> None:
     texts = [f"text {number}" for number in range(130)]
     shown = ask("messages", "-", stdin="".join(f"{text}\r\n" for text in texts)).stdout.splitlines()
     assert shown[1:] == [line(2, text) for text in texts]
-    assert [count for _, path, count in tiny.asked if "predict" in path] == [64, 64, 2]
+    assert sorted(count for _, path, count in tiny.asked if "predict" in path) == [2, 64, 64]
     assert {path for _, path, _ in tiny.asked} == {
         "/v1/models/messages/metadata",
         "/v1/models/messages/versions/2:predict",
@@ -99,6 +103,18 @@ def test_errors_are_messages(ask: Command, tiny: Tiny) -> None:
     assert "Did you mean 'http://localhost:8501'?" in result.stderr
 
 
+def test_errors_say_what_to_do_on_the_command_line(ask: Command, tiny: Tiny, tmp_path: Path) -> None:
+    assert "`textclf versions` lists the versions of a model" in ask("nope", "a", exit_code=1).stderr
+    tiny.faults.append((401, {}))
+    assert f"Set {API_KEY} to a key that may ask it." in ask("messages", "a", exit_code=1).stderr
+    certificate, key = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with running(Tiny(), context) as address:
+        result = CliRunner().invoke(main, ["ask", "messages", "a", "--server", address])
+    assert "Set SSL_CERT_FILE to its certificate authority's file" in result.stderr
+
+
 def test_what_passes_is_tried_again(ask: Command, tiny: Tiny) -> None:
     tiny.faults.extend([DROP, (503, {})])
     assert ask("messages", "a").stdout.splitlines()[1] == line(2, "a")
@@ -108,6 +124,28 @@ def test_the_key_comes_from_the_environment(ask: Command, tiny: Tiny, monkeypatc
     monkeypatch.setenv("TEXTCLF_API_KEY", "key-1")
     ask("messages", "a")
     assert tiny.headers["authorization"] == "Bearer key-1"
+
+
+def test_a_variable_that_is_empty_is_not_set(ask: Command, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY, "")
+    ask("messages", "a")
+    assert "authorization" not in tiny.headers
+
+
+@pytest.mark.parametrize("command", [["ask", "messages", "a"], ["load-test", "messages", "--seconds", "0.1"]])
+def test_what_is_wrong_in_the_environment_is_told_by_the_variables_name(
+    command: list[str], address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv(API_KEY, "secret with spaces")
+        shown = CliRunner().invoke(main, [*command, "--server", address]).stderr
+        assert shown == f"Error: {API_KEY}: expected printable ASCII without spaces, got something else (not shown).\n"
+        patched.setenv(API_KEY, "key-1")
+        shown = CliRunner().invoke(main, [*command, "--server", "http://ada:secret@host"]).stderr
+        assert shown == f"Error: {API_KEY}: expected a key or a name and password in the address, got both.\n"
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.crt"))
+    shown = CliRunner().invoke(main, [*command, "--server", address]).stderr
+    assert f"SSL_CERT_FILE: expected a file of certificates in PEM format, got '{tmp_path / 'gone.crt'}'" in shown
 
 
 def test_asking_imports_neither_tensorflow_nor_numpy(address: str) -> None:

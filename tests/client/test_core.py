@@ -20,9 +20,10 @@ from textclf.client import (
     UnknownModelError,
     UnreachableError,
 )
+from textclf.client.advice import COMMAND_LINE
 from textclf.client.core import Core
 from textclf.client.rest import outcome_of, request_of
-from textclf.client.steps import Answer, Ask, Failure, Outcome, Plan, Refusal, Send, Wait
+from textclf.client.steps import Answer, Ask, Failure, Outcome, Plan, Refusal, Send, Together, Told, Wait
 
 from .tiny import Tiny, answer_of, scores_of
 
@@ -38,7 +39,7 @@ class Driver:
         self.core = Core("http://host", "messages", clock=lambda: self.now, chance=lambda: chance, **options)
 
     def run(self, plan: Plan[Any]) -> Any:
-        outcome: Outcome | None = None
+        outcome: Told = None
         while True:
             try:
                 step = plan.send(outcome)
@@ -47,6 +48,12 @@ class Driver:
             if isinstance(step, Wait):
                 self.now, outcome = self.now + step.seconds, None
                 self.waits.append(step.seconds)
+                continue
+            if isinstance(step, Together):
+                try:
+                    outcome = [self.run(each) for each in step.plans]
+                except ServingError as error:
+                    outcome = error
                 continue
             self.sent.append(step)
             seconds, outcome = self.answer(step.ask)
@@ -191,6 +198,19 @@ def test_a_deadline_that_ends_between_batches_is_said() -> None:
     with pytest.raises(DeadlineError, match="expected all answers within the deadline of 8 s"):
         driver.predict(["a", "b", "c"])
     assert [step.timeout for step in driver.sent] == [8.0, 4.0]
+
+
+def test_what_speaks_another_protocol_is_not_asked_again() -> None:
+    driver = Driver(always(Failure("illegal status line", strange=True)))
+    with pytest.raises(ReplyError, match=r"^http://host: expected TensorFlow Serving's interface, got something"):
+        driver.run(driver.core.status(None))
+    assert len(driver.sent) == 1
+
+
+def test_a_deadline_is_told_on_the_command_line_as_what_can_be_done_there() -> None:
+    driver = Driver(from_tiny(Tiny(), 4.0), deadline=8.0, batch_size=1, advice=COMMAND_LINE)
+    with pytest.raises(DeadlineError, match=r"Ask later, or for fewer texts at once\.$"):
+        driver.predict(["a", "b", "c"])
 
 
 def test_what_answers_nothing_is_given_up_in_time() -> None:

@@ -12,10 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
-from textclf.client import AnswerCache, Client, DeadlineError, Retries, ServingError, UnreachableError
+from textclf.client import (
+    AccessError,
+    AnswerCache,
+    Client,
+    DeadlineError,
+    RefusedError,
+    ReplyError,
+    Retries,
+    ServingError,
+    UnreachableError,
+)
 from textclf.client.grpc import GrpcClient, outcome_of
 
-from .tiny import Tiny, mocked
+from .tiny import Tiny, mocked, running
 from .tiny_grpc import Service, served
 
 
@@ -70,7 +80,7 @@ def test_errors_are_equal(both: tuple[Service, GrpcClient, Client]) -> None:
         for client in clients:
             with pytest.raises(ServingError) as raised:
                 getattr(client, call)(*arguments, **named)
-            _, _, said = str(raised.value).partition(f"{client._core.server}: ")
+            _, _, said = str(raised.value).partition(f"{client.core.server}: ")
             caught.append((type(raised.value), raised.value.status, said))
         assert caught[0] == caught[1]
 
@@ -95,11 +105,36 @@ def test_what_passes_is_tried_again(both: tuple[Service, GrpcClient, Client]) ->
     assert [one.version for one in client.status()] == [2, 1]
 
 
+def test_what_is_too_large_is_refused_at_once() -> None:
+    """By the code for no room, but another attempt would be no smaller."""
+    with served(Service(Tiny())) as address, GrpcClient(address, "messages") as client:
+        expected = rf"^{address}: 'messages' did not answer 'serving_default' for .* smaller batch_size\.$"
+        with pytest.raises(RefusedError, match=expected) as raised:
+            client.predict(["x" * 5_000_000])
+    assert raised.value.status == 413
+    assert getattr(outcome_of("RESOURCE_EXHAUSTED", "the queue is full"), "status", None) == 429
+
+
 def test_a_cache_works_as_over_rest() -> None:
     service, cache = Service(Tiny()), AnswerCache()
     with served(service) as address, GrpcClient(address, "messages", cache=cache) as client:
         assert client.predict(["a", "b"]) == client.predict(["a", "b"])
     assert (cache.hits, cache.misses, len(service.calls)) == (2, 2, 2)
+
+
+def test_nobody_is_given_what_anothers_key_was_answered() -> None:
+    service, cache = Service(Tiny()), AnswerCache()
+    with (
+        served(service) as address,
+        GrpcClient(address, "messages", api_key="key-1", cache=cache) as one,
+        GrpcClient(address, "messages", api_key="key-2", cache=cache) as other,
+    ):
+        answers = one.predict(["a"])
+        service.tiny.faults.append((403, {}))
+        with pytest.raises(AccessError):
+            other.predict(["a"])
+        assert one.predict(["a"]) == answers
+    assert (cache.hits, cache.misses) == (1, 1)
 
 
 def test_a_server_that_is_not_there_is_said() -> None:
@@ -111,6 +146,21 @@ def test_a_server_that_is_not_there_is_said() -> None:
         pytest.raises(UnreachableError, match=f"^{address}: expected a server, but none answered, after 2 attempts"),
     ):
         client.predict(["a"])
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_rest_port_is_no_grpc_server_that_is_away(tls: bool) -> None:
+    with (
+        running(Tiny()) as address,
+        GrpcClient(address.removeprefix("http://"), "messages", tls=tls) as client,
+        pytest.raises(ReplyError, match=r"something that speaks another protocol \(.+\)\. Check .*`tls`"),
+    ):
+        client.status()
+
+
+def test_a_gateways_words_of_another_server_are_no_other_protocol() -> None:
+    said = "upstream connect error or disconnect/reset before headers. TLS error: WRONG_VERSION_NUMBER"
+    assert getattr(outcome_of("UNAVAILABLE", said), "status", None) == 503
 
 
 def test_a_slow_server_is_left_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from textclf.server.access import add_key
 from textclf.server.app import LocalServer, Options, running
 from textclf.server.tls import Tls
 
-from ..server.test_app import make_certificate
+from ..certificates import make_certificate
 
 TEXTS = [
     "where is my parcel",

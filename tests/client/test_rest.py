@@ -3,7 +3,13 @@
 import base64
 import json
 import pickle
+import re
+import shlex
+import socketserver
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +19,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.client import AccessError, Client, DeadlineError, ReplyError, ServingError
+from textclf.client.advice import COMMAND_LINE, GRPC, PYTHON, Advice
 from textclf.client.refusals import error_of
 from textclf.client.rest import checked_address, failure_of, http_options, outcome_of, request_of, seconds_of
 from textclf.client.results import Signature, TensorInfo, VersionStatus, metadata, prediction, scores, statuses
 from textclf.client.steps import Answer, Ask, Failure, Refusal
 from textclf.client.texts import rows_of
+
+
+@contextmanager
+def speaking(greeting: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Answer whatever comes, on a free port, with what is not HTTP; give the port and what came."""
+    came = []
+
+    class Greet(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            came.append(self.request.recv(1000))
+            self.request.sendall(greeting)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Greet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1], came
+        finally:
+            server.shutdown()
+            thread.join()
+
 
 PREDICT = Ask("predict", "serving_default", ((b"a",),))
 
@@ -90,6 +118,8 @@ def test_what_is_no_reply_is_said_with_how_it_begins(body: bytes) -> None:
     [
         (b'{"error": "Malformed request: GET /v1/x"}', "Malformed request: GET /v1/x"),
         (b"<HTML><BODY>\n<H1>Not  Found</H1></BODY></HTML>", "Not Found"),
+        (b"<html><head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1>", "502 Bad Gateway"),
+        (b'{"error": "a\\nb"}', "a\nb"),
         (b"", ""),
         (b"\xff" * 500, "\ufffd" * 200),
         (b'{"error": 5}', '{"error": 5}'),
@@ -126,7 +156,7 @@ def test_any_reply_ends_in_an_answer_or_one_of_our_errors(status: int, body: byt
         return
     assert isinstance(outcome, Answer if status == 200 else Refusal)
     if isinstance(outcome, Refusal):
-        error = error_of(outcome, ask, "http://host", "m", "after 1 attempt in 0.1 s")
+        error = error_of(outcome, ask, "http://host", "m", "after 1 attempt in 0.1 s", PYTHON)
         assert (error.status, str(error).startswith("http://host: ")) == (status, True)
 
 
@@ -216,11 +246,38 @@ def test_whom_to_trust(tmp_path: Path) -> None:
         http_options("https://host", None, str(tmp_path / "wrong"))
 
 
+def test_a_variable_that_names_no_certificates_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in (tmp_path / "gone.crt", tmp_path / "wrong.crt"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+        (tmp_path / "wrong.crt").write_text("nothing")
+        with pytest.raises(ServingError, match=rf"^SSL_CERT_FILE: expected a file of certificates .* got '{path}': "):
+            http_options("https://host", None, True)
+        assert http_options("https://host", None, False)["verify"] is False
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    assert http_options("https://host", None, True)["verify"] is True
+
+
 def test_why_there_was_no_answer() -> None:
     assert failure_of(httpx2.ConnectTimeout("")) == Failure("no connection within 5 s")
+    assert failure_of(httpx2.ConnectTimeout("slow"), 60.0) == Failure("no connection within 5 s")
+    assert failure_of(httpx2.ConnectTimeout("slow"), 0.5) == Failure("slow", timed_out=True), "the deadline was nearer"
     assert failure_of(httpx2.ReadTimeout("slow")) == Failure("slow", timed_out=True)
     assert failure_of(TimeoutError()) == Failure("TimeoutError", timed_out=True)
     assert failure_of(httpx2.ConnectError("CERTIFICATE_VERIFY_FAILED")).lasting
+    for broken in (httpx2.RemoteProtocolError("Server disconnected without sending a response."), httpx2.ReadError("")):
+        assert not failure_of(broken).strange, "a server of the right kind can fail so"
+
+
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.6\r\n\r\n", b"\x00\x00\x18\x04\x00"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_another_protocol_is_no_server_that_is_away(greeting: bytes, scheme: str) -> None:
+    with speaking(greeting) as (port, connections):
+        with (
+            Client(f"{scheme}://127.0.0.1:{port}", "m") as client,
+            pytest.raises(ReplyError, match=r"something that speaks another protocol \(.+\)\. Check .* http or https"),
+        ):
+            client.status()
+        assert len(connections) == 1, "it was tried again"
 
 
 REFUSALS = [
@@ -234,7 +291,7 @@ REFUSALS = [
         Refusal(400, "Unrecognized servable version label: stable"),
         "UnknownLabelError",
         "expected a version of 'm' with the label 'stable', got none (400: Unrecognized servable version label: "
-        "stable). Set it with `textclf label m stable`, and start the server with the labels' models.config.",
+        "stable). Set it with `textclf label m stable VERSION`, and start the server with the labels' models.config.",
     ),
     (Refusal(401, ""), "AccessError", "'m' was refused (401: no message). Give an API key that may ask it."),
     (
@@ -257,10 +314,10 @@ REFUSALS = [
     (
         Refusal(400, 'Serving signature name: "embed" not found in signature def'),
         "RefusedError",
-        "'m' did not answer 'embed' for 1 texts (400: Serving signature name: \"embed\" not found in signature def). "
+        "'m' did not answer 'embed' for 1 text (400: Serving signature name: \"embed\" not found in signature def). "
         "The model has no embeddings; `linear` has none.",
     ),
-    (Refusal(500, "{0} %s"), "RefusedError", "'m' did not answer 'embed' for 1 texts (500: {0} %s)."),
+    (Refusal(500, "{0} %s"), "RefusedError", "'m' did not answer 'embed' for 1 text (500: {0} %s)."),
     (
         Failure("refused"),
         "UnreachableError",
@@ -278,8 +335,41 @@ REFUSALS = [
 def test_errors_say_what_was_expected_what_came_and_what_to_do(
     outcome: Refusal | Failure, kind: str, message: str
 ) -> None:
-    error = error_of(outcome, Ask("predict", "embed", ((b"a",),), label="stable"), "http://host", "m", "TRIED")
+    error = error_of(outcome, Ask("predict", "embed", ((b"a",),), label="stable"), "http://host", "m", "TRIED", PYTHON)
     assert (type(error).__name__, str(error)) == (kind, f"http://host: {message}")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "advice", "end"),
+    [
+        (Refusal(401, "no"), COMMAND_LINE, "(401: no). Set TEXTCLF_API_KEY to a key that may ask it."),
+        (Refusal(404, "Servable not found"), COMMAND_LINE, "lists the versions of a model that is here."),
+        (Refusal(400, "max_batch_size"), COMMAND_LINE, "(400: max_batch_size). Ask for fewer texts at once."),
+        (Failure("", timed_out=True), COMMAND_LINE, "Ask later, or for fewer texts at once."),
+        (
+            Failure("self-signed.", lasting=True),
+            COMMAND_LINE,
+            ": self-signed. Set SSL_CERT_FILE to its certificate authority's file, or use its right name.",
+        ),
+        (
+            Failure("self-signed", lasting=True),
+            GRPC,
+            ": self-signed. Name its certificate authority's file with `tls`, or use its right name.",
+        ),
+    ],
+)
+def test_what_to_do_is_said_in_the_words_of_who_asks(outcome: Refusal | Failure, advice: Advice, end: str) -> None:
+    ask = Ask("predict", "serving_default", ((b"a",),))
+    said = str(error_of(outcome, ask, "http://host", "m", "TRIED", advice))
+    assert said.endswith(end)
+    assert not any(word in said for word in ("verify", "api_key", "Client.", "batch_size.", "..", "deadline"))
+
+
+def test_the_command_of_a_hint_runs_whatever_the_names() -> None:
+    refusal = Refusal(400, "Unrecognized servable version label: 50 %")
+    said = str(error_of(refusal, Ask("status", label="50 %"), "http://host", "my model", "TRIED", PYTHON))
+    (command,) = re.findall("`(.*?)`", said)
+    assert shlex.split(command) == ["textclf", "label", "my model", "50 %", "VERSION"]
 
 
 def test_errors_keep_their_status_in_another_process() -> None:

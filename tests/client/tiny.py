@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ import numpy as np
 from aiohttp import web
 
 LABELS = ["delivery", "退款", "登录"]
-DROP, DRIP, HANG = "drop", "drip", "hang"
-"""Faults: the connection is closed without an answer, the answer comes too slowly, or never."""
+DROP, DRIP, DRIP_HEADERS, HANG = "drop", "drip", "drip headers", "hang"
+"""Faults: the connection is closed without an answer, the answer or its headers come too slowly, or never."""
+DRIPS = 600
+"""Bytes, 50 ms apart, before a server that drips is done."""
 
 
 def float32(value: float) -> float:
@@ -43,6 +46,7 @@ class Tiny:
         faults: What happens to the next requests: statuses with headers, or `DROP`, `DRIP`, `HANG`; None if nothing.
         asked: The requests that came: method, path, texts.
         headers: Those of the last request.
+        dripped: Bytes that were sent one by one.
     """
 
     versions: list[int] = field(default_factory=lambda: [1, 2])
@@ -52,6 +56,7 @@ class Tiny:
     faults: deque[Any] = field(default_factory=deque)
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    dripped: int = 0
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         self.headers = headers
@@ -160,7 +165,7 @@ def mocked(tiny: Tiny) -> httpx2.MockTransport:
 
 
 @contextmanager
-def running(tiny: Tiny) -> Iterator[str]:
+def running(tiny: Tiny, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve the model on a free port of this machine, and give the address."""
     loop, over = asyncio.new_event_loop(), asyncio.Event()
 
@@ -180,26 +185,30 @@ def running(tiny: Tiny) -> Iterator[str]:
             return web.json_response({"error": f"fault {fault[0]}"}, status=fault[0], headers=fault[1])
         headers = {name.lower(): value for name, value in request.headers.items()}
         status, reply_headers, body = tiny.answer(request.method, request.raw_path, headers, sent)
-        if fault != DRIP:
-            return web.Response(status=status, headers=reply_headers, body=body)
-        response = web.StreamResponse(status=status, headers=reply_headers)
-        await response.prepare(request)
-        for byte in body:
-            await response.write(bytes([byte]))
+        if fault in (DRIP, DRIP_HEADERS):
+            await drip(request, b"\r\n" if fault == DRIP else b"")
+        return web.Response(status=status, headers=reply_headers, body=body)
+
+    async def drip(request: web.BaseRequest, end_of_headers: bytes) -> None:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nX-Slow: a" + 2 * end_of_headers)
+        while tiny.dripped < DRIPS and not request.transport.is_closing():
+            request.transport.write(b"a")
+            tiny.dripped += 1
             await asyncio.sleep(0.05)
-        return response
+        request.transport.close()
 
     async def start() -> tuple[web.ServerRunner, int]:
         runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0)  # type: ignore[arg-type]
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         return runner, runner.addresses[0][1]
 
     runner, port = loop.run_until_complete(start())
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' * (tls is not None)}://127.0.0.1:{port}"
     finally:
         asyncio.run_coroutine_threadsafe(stop(runner), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)

@@ -1,8 +1,9 @@
 """A load on a server that the test brings along: what was sent, when, and what is said of it."""
 
 import asyncio
+import itertools
 import json
-import time
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +18,10 @@ from textclf.loadtest.arrivals import arrivals
 from textclf.loadtest.load import apply_load
 from textclf.loadtest.plot import load_figure, write_plot
 from textclf.loadtest.result import PERCENTILES, Asked, LoadResult
+
+from ..client.test_rest import speaking
+from ..client.tiny import Tiny, running
+from ..server.test_app import make_certificate
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,22 +62,6 @@ def test_every_request_is_sent_once_with_texts_in_turn() -> None:
     assert len(result.latencies) == len(result.asked)
 
 
-def test_nobody_waits_for_the_answer_to_anothers_request() -> None:
-    under_way, most = 0, 0
-
-    async def slow(_: web.Request) -> web.Response:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await asyncio.sleep(0.3)
-        under_way -= 1
-        return web.json_response({})
-
-    result = asyncio.run(load_on(slow, rate=100, seconds=0.3))
-    assert most > 10
-    assert result.percentile(0) >= 0.3
-
-
 def failing_after_the_first(handler: Handler) -> Handler:
     """Answer the first request, which does not count, and hand the others on."""
     asked = 0
@@ -83,6 +72,21 @@ def failing_after_the_first(handler: Handler) -> Handler:
         return await (answer(request) if asked == 1 else handler(request))
 
     return both
+
+
+def test_nobody_waits_for_the_answer_to_anothers_request() -> None:
+    """The server answers nobody before all have asked: whoever waited for another's answer would wait for ever."""
+    expected, came, all_came = len(list(arrivals(100, 0.3))), itertools.count(1), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        if next(came) == expected:
+            all_came.set()
+        await all_came.wait()
+        return await answer(request)
+
+    result = asyncio.run(load_on(failing_after_the_first(slow), rate=100, seconds=0.3, timeout=300))
+    assert (len(result.latencies), result.errors) == (expected, {})
+    assert min(request.ended for request in result.asked) > max(request.left for request in result.asked)
 
 
 def test_errors_are_counted_by_what_they_say() -> None:
@@ -101,7 +105,7 @@ def test_a_request_without_an_answer_fails_in_time() -> None:
         await asyncio.sleep(60)
         return web.json_response({})
 
-    result = asyncio.run(load_on(failing_after_the_first(never), rate=50, seconds=0.1, timeout=0.2))
+    result = asyncio.run(load_on(failing_after_the_first(never), rate=50, seconds=0.1, timeout=1.0))
     assert set(result.errors) == {"no answer in time"}
 
 
@@ -115,21 +119,116 @@ def test_a_model_that_is_not_served_is_said_at_once() -> None:
         asyncio.run(apply_load("http://127.0.0.1:9/v1/models/m", ["a"], rate=50, seconds=60))
 
 
-def test_what_was_measured_before_ctrl_c_is_kept() -> None:
-    async def stopped() -> LoadResult:
-        async def handler(_: web.Request) -> web.Response:
-            return web.json_response({})
+@pytest.mark.parametrize(
+    ("status", "said", "end"),
+    [
+        (404, "Not there.", "failed: 404 Not there. Is a server there that serves this model?"),
+        (
+            401,
+            "An API key is wanted.",
+            "failed: 401 An API key is wanted. Set TEXTCLF_API_KEY to a key that may ask it.",
+        ),
+        (403, "no", "failed: 403 no. Set TEXTCLF_API_KEY to a key that may ask it."),
+        (429, "Too many at once.", "failed: 429 Too many at once."),
+        (400, "no", "failed: 400 no."),
+    ],
+)
+def test_what_to_do_about_the_first_refusal_is_said_by_its_status(status: int, said: str, end: str) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": said}, status=status)
 
-        task = asyncio.create_task(load_on(handler, rate=100, seconds=60))
-        await asyncio.sleep(0.5)
+    with pytest.raises(RunError) as raised:
+        asyncio.run(load_on(refuse, rate=100, seconds=60))
+    assert str(raised.value).endswith(f"/v1/models/messages {end}")
+
+
+def refusing(status: int, body: bytes) -> Handler:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=body)
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        (
+            502,
+            b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1>",
+            "502 Bad Gateway",
+        ),
+        (
+            429,
+            b"<!DOCTYPE html><style>h1\n{}</style><!-- a\nb --><h1>Too <b>many</b>\nrequests</h1><p>Later",
+            "429 Too many requests",
+        ),
+        (500, b"a\nb < c", "500 a b < c"),
+        (500, b'{"error": "a\\n\\tb"}', "500 a b"),
+        (500, b"", "500 without a message"),
+        (503, b"503", "503 without a message"),
+        (400, b"4000 rows are too many", "400 4000 rows are too many"),
+    ],
+)
+def test_whatever_a_gateway_says_is_one_line(status: int, body: bytes, shown: str) -> None:
+    handler = failing_after_the_first(refusing(status, body))
+    result = asyncio.run(load_on(handler, rate=100, seconds=0.1))
+    assert list(result.errors) == [shown]
+
+
+def load_on_port(port: int, scheme: str = "http") -> LoadResult:
+    return asyncio.run(apply_load(f"{scheme}://127.0.0.1:{port}/v1/models/m", ["a"], rate=50, seconds=60))
+
+
+def test_what_is_no_reply_is_told_in_words() -> None:
+    with pytest.raises(RunError, match=r"failed: no connection: Connection refused\. Is a server there that serves"):
+        load_on_port(9)
+    protocol = r"Check the address, http or https, and its port: .* on 8500\.$"
+    with speaking(b"SSH-2.0-x\r\n\r\n") as (port, _):
+        with pytest.raises(RunError, match=rf"failed: an answer that is not HTTP\. {protocol}"):
+            load_on_port(port)
+        with pytest.raises(RunError, match=rf"failed: no TLS connection: .*WRONG_VERSION_NUMBER.*\. {protocol}"):
+            load_on_port(port, "https")
+    with (
+        speaking(b"") as (port, _),
+        pytest.raises(RunError, match="failed: the connection was closed without an answer"),
+    ):
+        load_on_port(port)
+    with (
+        speaking(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na") as (port, _),
+        pytest.raises(RunError, match=r"failed: an answer that broke off\.$"),
+    ):
+        load_on_port(port)
+
+
+def test_a_certificate_that_is_not_trusted_is_told(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_certificate(tmp_path))
+    expected = r"failed: a certificate that is not trusted: .*self-signed.*\. Set SSL_CERT_FILE to"
+    with running(Tiny(), context) as address, pytest.raises(RunError, match=expected):
+        load_on_port(int(address.rpartition(":")[2]), "https")
+
+
+def test_a_load_in_which_nothing_is_due_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"at least one request .* 10 a second for 0\.01 s\. Give a higher rate or more"
+    ):
+        asyncio.run(load_on(answer, rate=10, seconds=0.01))
+
+
+def test_what_was_measured_before_ctrl_c_is_kept() -> None:
+    meant = 1e6
+
+    async def stopped() -> LoadResult:
+        ended = asyncio.Event()
+        load = load_on(answer, rate=100, seconds=meant, timeout=300, done=lambda _: ended.set())
+        task = asyncio.create_task(load)
+        await ended.wait()
         task.cancel()
         return await task
 
-    begin = time.perf_counter()
     result = asyncio.run(stopped())
-    assert time.perf_counter() - begin < 30
     assert result.asked
-    assert result.seconds < 60
+    assert 0 < result.seconds < meant
 
 
 @pytest.mark.parametrize(

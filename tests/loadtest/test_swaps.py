@@ -7,19 +7,44 @@ from pathlib import Path
 import pytest
 
 from textclf.loadtest.load import apply_load
+from textclf.loadtest.result import LoadResult
 from textclf.server.app import Options, running
 
+SWAPS = 5
 
-async def swap(base: Path, source: Path, seconds: float) -> int:
-    """Publish a version a second and take the one before away; return the number of the last."""
-    version, end = 1, asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end:
-        version += 1
+
+class Said:
+    """What the server says, and who waits for it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._more = asyncio.Condition()
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, line: str) -> None:
+        """Take a line, from whatever thread."""
+        self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._add(line)))
+
+    async def _add(self, line: str) -> None:
+        async with self._more:
+            self.lines.append(line)
+            self._more.notify_all()
+
+    async def wait_for(self, line: str) -> None:
+        async with asyncio.timeout(300), self._more:
+            await self._more.wait_for(lambda: line in self.lines)
+
+
+async def swap(base: Path, source: Path, said: Said, answered: asyncio.Event) -> None:
+    """Publish versions one by one, and take the one before away when the server has the new one and answers."""
+    for version in range(2, SWAPS + 2):
         await asyncio.to_thread(shutil.copytree, source, base / ".unfinished")
         (base / ".unfinished").rename(base / str(version))
-        await asyncio.sleep(1.2)
-        await asyncio.to_thread(shutil.rmtree, base / str(version - 1))
-    return version
+        await said.wait_for(f"g: version {version} is loaded")
+        answered.clear()
+        await answered.wait()
+        await asyncio.to_thread(shutil.rmtree, base / str(version - 1), ignore_errors=True)
+        await said.wait_for(f"g: version {version - 1} is unloaded")
 
 
 @pytest.mark.slow
@@ -27,19 +52,19 @@ def test_not_one_request_fails_while_versions_are_swapped(recorded_models: Path,
     base = tmp_path / "g"
     shutil.copytree(recorded_models / "g", base)
 
-    async def whole() -> None:
-        said: list[str] = []
-        async with running(Options(tmp_path, rest_port=0, grpc_port=0), said.append) as server:
+    async def whole() -> LoadResult:
+        said = Said()
+        async with running(Options(tmp_path, rest_port=0, grpc_port=0), said) as server:
             url = f"http://127.0.0.1:{server.rest_port}/v1/models/g"
             texts = ["hello world", "good", "bad 你好", ""]
-            load = apply_load(url, texts, rate=100, seconds=8, timeout=60)
-            result, last = await asyncio.gather(load, swap(base, recorded_models / "g" / "1", 7))
-            assert result.errors == {}
-            assert len(result.latencies) > 500
-        loaded = [line for line in said if line.endswith("is loaded")]
-        unloaded = [line for line in said if line.endswith("is unloaded")]
-        assert last > 4
-        assert len(loaded) > 3
-        assert len(unloaded) >= len(loaded) - 2
+            answered = asyncio.Event()
+            load = asyncio.create_task(
+                apply_load(url, texts, rate=100, seconds=1e6, timeout=300, done=lambda _: answered.set())
+            )
+            await swap(base, recorded_models / "g" / "1", said, answered)
+            load.cancel()
+            return await load
 
-    asyncio.run(whole())
+    result = asyncio.run(whole())
+    assert result.errors == {}
+    assert len(result.latencies) >= SWAPS

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -10,13 +9,13 @@ from typing import IO, Any
 import click
 
 from textclf.cli.answers import NAMES, encodable, write_jsonl, write_tsv
+from textclf.cli.api_key import key_for
 from textclf.cli.output import STDOUT, opened
 from textclf.client import Client
+from textclf.client.advice import COMMAND_LINE
 from textclf.client.core import BATCH_SIZE, MOST_VERSION
 from textclf.client.rest import SERVER
 from textclf.errors import DataError
-
-API_KEY = "TEXTCLF_API_KEY"
 
 
 @click.command(name="ask")
@@ -42,7 +41,8 @@ def command(
     """
     if label is not None and version is not None:
         raise click.UsageError("Expected --label or --version, got both.")
-    with Client(server, name, api_key=os.environ.get(API_KEY)) as client:
+    with Client(server, name, api_key=key_for(server)) as client:
+        client.core.advice = COMMAND_LINE
         asked = client.metadata(version=version, label=label)
         rows = _lines(asked.takes_pairs) if texts == ("-",) else _arguments(texts, asked.takes_pairs)
         answers = _answers(client, rows, asked.version)
@@ -60,7 +60,7 @@ def _write(file: IO[str], rows: Iterator[tuple[tuple[str, ...], Any]], pairs: bo
 
 
 def _answers(client: Client, rows: Iterable[tuple[str, ...]], version: int) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield rows with their predictions as they come, a batch at a time."""
+    """Yield rows with their predictions as they come: what is answered is written, whatever becomes of the rest."""
     stream = iter(rows)
     while batch := list(itertools.islice(stream, BATCH_SIZE)):
         texts, *pairs = zip(*batch, strict=True)

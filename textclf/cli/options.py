@@ -22,6 +22,9 @@ class _Version(click.IntRange):
 version_argument = click.argument("version", type=_Version(min=0))
 optional_version_argument = click.argument("version", type=_Version(min=0), required=False)
 
+API_KEY = "TEXTCLF_API_KEY"
+"""The environment variable of the key that a server wants: whoever runs `ps` reads the options of a command."""
+
 BASE = "saved_models"
 
 base_option = click.option(

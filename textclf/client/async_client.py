@@ -2,18 +2,19 @@
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx2
 
 from textclf.client import rest
-from textclf.client.cache import AnswerCache
-from textclf.client.core import BATCH_SIZE, DEADLINE, Core, Texts
+from textclf.client.cache import AnswerCache, identity
+from textclf.client.core import BATCH_SIZE, DEADLINE, TOGETHER, Core, Texts
 from textclf.client.results import Metadata, Prediction, VersionStatus
 from textclf.client.retries import Retries
-from textclf.client.steps import Outcome, Plan, Send, Wait
+from textclf.client.steps import Outcome, Plan, Send, Together, Told, Wait
 
 T = TypeVar("T")
 
@@ -61,34 +62,43 @@ class AsyncClient:
     ) -> None:
         options = rest.http_options(server, api_key, verify)
         shown = rest.without_secrets(options["base_url"])
-        self._core = Core(shown, model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache)
+        self.core = Core(
+            shown,
+            model,
+            batch_size=batch_size,
+            deadline=deadline,
+            retries=retries,
+            cache=cache,
+            # A context can show a client's certificate, and a transport can lead elsewhere.
+            caller=(identity(options["base_url"], api_key), verify, transport),
+        )
         self._http = httpx2.AsyncClient(transport=transport, **options)
 
     async def predict(
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[Prediction]:
         """Return the best labels of texts, as `Client.predict` does; so the others, each as its namesake."""
-        return await self._run(self._core.predict(texts, text_pairs, version, label))
+        return await self.run(self.core.predict(texts, text_pairs, version, label))
 
     async def scores(
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[dict[str, float]]:
         """Return every label's score for each text, in the label vocabulary's order."""
-        return await self._run(self._core.scores(texts, text_pairs, version, label))
+        return await self.run(self.core.scores(texts, text_pairs, version, label))
 
     async def embed(
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[list[float]]:
         """Return the embedding of each text, float32[features] as Python numbers."""
-        return await self._run(self._core.embed(texts, text_pairs, version, label))
+        return await self.run(self.core.embed(texts, text_pairs, version, label))
 
     async def status(self, version: int | None = None) -> list[VersionStatus]:
         """Return how the model's versions are, the newest first, or one of them."""
-        return await self._run(self._core.status(version))
+        return await self.run(self.core.status(version))
 
     async def metadata(self, *, version: int | None = None, label: str | None = None) -> Metadata:
         """Return which version answers, and its signatures."""
-        return await self._run(self._core.metadata(version, label))
+        return await self.run(self.core.metadata(version, label))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -102,9 +112,9 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    async def _run(self, plan: Plan[T]) -> T:
+    async def run(self, plan: Plan[T]) -> T:
         """Do what a plan says, and return what it is for."""
-        outcome: Outcome | None = None
+        outcome: Told = None
         while True:
             try:
                 step = plan.send(outcome)
@@ -114,16 +124,34 @@ class AsyncClient:
             if isinstance(step, Wait):
                 outcome = None
                 await asyncio.sleep(step.seconds)
+            elif isinstance(step, Together):
+                outcome = await self._together(step.plans)
             else:
                 outcome = await self._send(step)
 
+    async def _together(self, plans: Sequence[Plan[Any]]) -> list[Any] | Exception:
+        results: list[Any] = [None] * len(plans)
+        waiting = iter(enumerate(plans))
+
+        async def work() -> None:
+            for position, plan in waiting:
+                results[position] = await self.run(plan)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(min(TOGETHER, len(plans))):
+                    tasks.create_task(work())
+        except ExceptionGroup as errors:
+            return errors.exceptions[0]
+        return results
+
     async def _send(self, step: Send) -> Outcome:
-        request = rest.request_of(step.ask, self._core.model)
+        request = rest.request_of(step.ask, self.core.model)
         try:
             async with asyncio.timeout(step.timeout):  # httpx2's timeouts start anew with each piece of a reply
                 response = await self._http.request(
                     request.method, request.path, content=request.body, timeout=rest.timeout_of(step.timeout)
                 )
         except (httpx2.RequestError, TimeoutError) as error:
-            return rest.failure_of(error)
+            return rest.failure_of(error, step.timeout)
         return rest.outcome_of(step.ask, response.status_code, response.headers, response.content)

@@ -1,6 +1,7 @@
 """Answers that are kept, so that a text is not asked twice of the same version."""
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -10,16 +11,17 @@ from textclf.client.steps import Row
 
 Key: TypeAlias = tuple[Hashable, ...]
 MISSING = object()
+_SALT = os.urandom(16)
 
 
 class AnswerCache:
     """The answers that were given last, for one client or several, of any threads.
 
-    An answer is kept by server, model, version, signature and text; of texts only a hash is kept. Each is asked of
-    the version by its number, so that none is ever taken for another version's. Which version is the newest, or has
-    a label, the server is asked once in `version_seconds`: for so long after a change answers may still be the former
-    version's, as long as they are here or the server still has it. A version's number is taken to mean the same
-    answers for ever; `clear` forgets them.
+    An answer is kept by server, key, model, version, signature and text; of keys and texts only a hash is kept. So
+    nobody is given what only another client's key may see. Each is asked of the version by its number, so that none is
+    ever taken for another version's. Which version is the newest, or has a label, the server is asked once in
+    `version_seconds`: for so long after a change answers may still be the former version's, as long as they are here
+    or the server still has it. A version's number is taken to mean the same answers for ever; `clear` forgets them.
 
     Attributes:
         size: Answers that are kept at most; those that were not wanted for longest go first.
@@ -103,6 +105,16 @@ class AnswerCache:
         """Forget which version answers, because that one is gone."""
         with self._lock:
             self._versions.pop(key, None)
+
+
+def identity(*shown: str | None) -> bytes:
+    """Return the hash that stands for what a client shows of itself, such as its key; another in each process.
+
+    Example:
+        >>> identity("key-1") == identity("key-1"), identity("key-1") == identity(None)
+        (True, False)
+    """
+    return hashlib.blake2b(repr(shown).encode(), key=_SALT, digest_size=16).digest()
 
 
 def digest(row: Row) -> bytes:

@@ -4,20 +4,24 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from textclf.client import results
+from textclf.client.advice import PYTHON, Advice
 from textclf.client.cache import MISSING, AnswerCache, digest
 from textclf.client.errors import DeadlineError, RefusedError, ReplyError, ServingError, UnknownModelError
 from textclf.client.refusals import error_of
 from textclf.client.results import Metadata, Prediction, VersionStatus
 from textclf.client.retries import Retries, may_pass
-from textclf.client.steps import Answer, Ask, Outcome, Plan, Row, Send, Wait
+from textclf.client.steps import Answer, Ask, Outcome, Plan, Row, Send, Together, Wait
 from textclf.client.texts import rows_of
 
 BATCH_SIZE = 64
 """Texts a request, as many as the exports' batching parameters let a server take together."""
+
+TOGETHER = 4
+"""Requests of a call that are under way at once."""
 
 DEADLINE = 60.0
 """Seconds that a call may take."""
@@ -54,10 +58,12 @@ class Core:
         deadline: float | None = DEADLINE,
         retries: Retries | None = None,
         cache: AnswerCache | None = None,
+        caller: Hashable = None,
+        advice: Advice = PYTHON,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """Keep the settings.
+        """Keep the settings; `caller` is what decides, beside the address, who answers and what may be seen.
 
         Raises:
             ServingError: The model's name cannot be one.
@@ -69,29 +75,26 @@ class Core:
         if deadline is not None and not deadline > 0:
             raise ValueError(f"deadline: expected seconds, more than 0, or None, got {deadline}")
         self.server, self.model, self.batch_size, self.deadline = server, model, batch_size, deadline
-        self.retries, self.cache = retries or Retries(), cache
-        self._clock, self._chance = clock, chance
+        self.retries, self.cache, self.advice = retries or Retries(), cache, advice
+        self._caller, self._clock, self._chance = caller, clock, chance
 
     def predict(
         self, texts: Texts, text_pairs: Texts | None, version: int | None, label: str | None
     ) -> Plan[list[Prediction]]:
-        """Plan the best labels of texts."""
-        answers = yield from self._texts(_PREDICT, texts, text_pairs, version, label)
-        return [results.prediction(answer) for answer in answers]
+        """Plan the best labels of texts; as in all three, they are read at once, in the caller's thread."""
+        return self._texts(_PREDICT, results.prediction, rows_of(texts, text_pairs), version, label)
 
     def scores(
         self, texts: Texts, text_pairs: Texts | None, version: int | None, label: str | None
     ) -> Plan[list[dict[str, float]]]:
         """Plan every label's scores of texts."""
-        answers = yield from self._texts(_SCORES, texts, text_pairs, version, label)
-        return [results.scores(answer) for answer in answers]
+        return self._texts(_SCORES, results.scores, rows_of(texts, text_pairs), version, label)
 
     def embed(
         self, texts: Texts, text_pairs: Texts | None, version: int | None, label: str | None
     ) -> Plan[list[list[float]]]:
         """Plan embeddings of texts."""
-        answers = yield from self._texts(_EMBED, texts, text_pairs, version, label)
-        return [results.embedding(answer) for answer in answers]
+        return self._texts(_EMBED, results.embedding, rows_of(texts, text_pairs), version, label)
 
     def status(self, version: int | None) -> Plan[list[VersionStatus]]:
         """Plan the statuses of the model's versions."""
@@ -109,23 +112,30 @@ class Core:
         return results.metadata(said)
 
     def _texts(
-        self, operation: _Operation, texts: Texts, text_pairs: Texts | None, version: int | None, label: str | None
-    ) -> Plan[list[Any]]:
-        """Ask for all texts of a call."""
+        self,
+        operation: _Operation,
+        read: Callable[[Any], T],
+        rows: list[Row],
+        version: int | None,
+        label: str | None,
+    ) -> Plan[list[T]]:
+        """Ask for all texts of a call, and read each answer."""
         _check_version(version, label)
-        rows, end = rows_of(texts, text_pairs), self._end()
+        end = self._end()
         if not rows:
             return []
         # A missing input is refused by the server, and one too many, but not by Classify.
-        if text_pairs is not None and operation is _SCORES:
+        if len(rows[0]) > 1 and operation is _SCORES:
             said = yield from self._metadata(version, label, end)
             if not said.takes_pairs:
                 raise RefusedError(
                     f"{self.server}: '{self.model}' was trained on single texts, but got pairs. Leave text_pairs out."
                 )
         if self.cache is None:
-            return (yield from self._batches(operation, rows, version, label, end))
-        return (yield from self._cached(self.cache, operation, rows, version, label, end))
+            answers = yield from self._batches(operation, rows, version, label, end)
+        else:
+            answers = yield from self._cached(self.cache, operation, rows, version, label, end)
+        return [read(answer) for answer in answers]
 
     def _cached(
         self,
@@ -137,13 +147,12 @@ class Core:
         end: float,
     ) -> Plan[list[Any]]:
         """Ask for what the cache does not hold, all of the same version."""
-        place = (self.server, self.model)
         digests = [digest(row) for row in rows]
         for last in (False, True):
             number = version
             if number is None:
                 number = yield from self._current(cache, label, end)
-            keys = [(*place, number, operation, each) for each in digests]
+            keys = [(*self._place(), number, operation, each) for each in digests]
             found = dict(zip(keys, cache.find(keys), strict=True))
             missing = {key: row for key, row in zip(keys, rows, strict=True) if found[key] is MISSING}
             try:
@@ -151,7 +160,7 @@ class Core:
             except UnknownModelError:
                 if version is not None or last:
                     raise
-                cache.forget_version((*place, label))  # it was unloaded since: ask who is the newest now
+                cache.forget_version((*self._place(), label))  # it was unloaded since: ask who is the newest now
                 continue
             cache.keep(list(missing), answers)
             cache.count(len(rows) - len(missing), len(missing))
@@ -161,7 +170,7 @@ class Core:
 
     def _current(self, cache: AnswerCache, label: str | None, end: float) -> Plan[int]:
         """Return the version that answers; metadata say it for a label too, unlike the status."""
-        key = (self.server, self.model, label)
+        key = (*self._place(), label)
         number = cache.version(key, self._clock())
         if number is None:
             asked = self._clock()  # what is learnt is at least as old as the question
@@ -169,19 +178,33 @@ class Core:
             cache.learn_version(key, number, asked)
         return number
 
+    def _place(self) -> tuple[Hashable, ...]:
+        return self.server, self._caller, self.model
+
     def _batches(
         self, operation: _Operation, rows: Sequence[Row], version: int | None, label: str | None, end: float
     ) -> Plan[list[Any]]:
-        """Ask for rows, so many at once."""
-        answers: list[Any] = []
-        for start in range(0, len(rows), self.batch_size):
-            batch = tuple(rows[start : start + self.batch_size])
-            part = yield from self._exchange(Ask(*operation, batch, version, label), end)
-            if not isinstance(part, list) or len(part) != len(batch):
-                count = len(part) if isinstance(part, list) else f"{part!r:.60}"
-                raise ReplyError(f"{self.server}: expected {len(batch)} answers for as many texts, got {count}.")
-            answers += part
-        return answers
+        """Ask for rows, in requests of so many."""
+        starts = range(0, len(rows), self.batch_size)
+        plans = [
+            self._batch(Ask(*operation, tuple(rows[start : start + self.batch_size]), version, label), end)
+            for start in starts
+        ]
+        if len(plans) == 1:
+            return (yield from plans[0])
+        parts = yield Together(plans)
+        if isinstance(parts, Exception):
+            raise parts
+        if not isinstance(parts, list):
+            raise TypeError(f"plans were handed over: expected what they are for, got {parts!r:.60}")
+        return [answer for part in parts for answer in part]
+
+    def _batch(self, ask: Ask, end: float) -> Plan[list[Any]]:
+        said = yield from self._exchange(ask, end)
+        if not isinstance(said, list) or len(said) != len(ask.rows):
+            count = len(said) if isinstance(said, list) else f"{said!r:.60}"
+            raise ReplyError(f"{self.server}: expected {len(ask.rows)} answers for as many texts, got {count}.")
+        return said
 
     def _exchange(self, ask: Ask, end: float) -> Plan[Any]:
         """Ask until there is an answer, attempts or time are over, or nothing better can come."""
@@ -190,16 +213,16 @@ class Core:
             left = end - self._clock()
             if left <= 0:
                 raise self._late()
-            outcome: Outcome | None = yield Send(ask, None if math.isinf(left) else left)
-            if outcome is None:
-                raise TypeError("a request was sent: expected its outcome, got None")
+            outcome = yield Send(ask, None if math.isinf(left) else left)
+            if not isinstance(outcome, Outcome):
+                raise TypeError(f"a request was sent: expected its outcome, got {outcome!r:.60}")
             if isinstance(outcome, Answer):
                 return outcome.value
             wait = self.retries.wait_after(attempt, getattr(outcome, "retry_after", None), self._chance())
             over = attempt >= self.retries.attempts or wait >= end - self._clock()
             if over or not may_pass(outcome):
                 tried = _tried(attempt, self._clock() - begun, self.deadline)
-                raise error_of(outcome, ask, self.server, self.model, tried)
+                raise error_of(outcome, ask, self.server, self.model, tried, self.advice)
             yield Wait(wait)
 
     def _end(self) -> float:
@@ -208,7 +231,7 @@ class Core:
     def _late(self) -> DeadlineError:
         return DeadlineError(
             f"{self.server}: expected all answers within the deadline of {self.deadline:g} s, but it was over before "
-            "the last request. Ask for less at once, or give a longer deadline."
+            f"the last request. {self.advice.less}"
         )
 
 

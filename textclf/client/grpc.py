@@ -1,18 +1,19 @@
 """A client for TensorFlow Serving's gRPC interface. It imports TensorFlow, for the stubs need it."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from textclf.client.cache import AnswerCache
-from textclf.client.client import run
+from textclf.client.advice import GRPC
+from textclf.client.cache import AnswerCache, identity
 from textclf.client.core import BATCH_SIZE, DEADLINE, Core, Texts
 from textclf.client.errors import ServingError
 from textclf.client.results import TEXT, TEXT_PAIR, Metadata, Prediction, VersionStatus
 from textclf.client.retries import Retries
-from textclf.client.steps import Answer, Ask, Failure, Outcome, Plan, Refusal, Row, Send
+from textclf.client.steps import Answer, Ask, Failure, Outcome, Plan, Refusal, Row, Send, Together, Told, Wait
 from textclf.optional import import_optional
 from textclf.startup import import_tensorflow
 
@@ -39,6 +40,12 @@ _STATUSES = {
 _UNREACHABLE = re.compile(r"failed to connect|DNS resolution failed|socket closed|connection reset", re.IGNORECASE)
 """What gRPC itself says, by the same code by which a server says that it is not ready."""
 
+_STRANGE = re.compile(r"Expected SETTINGS frame as the first frame|WRONG_VERSION_NUMBER|missing selected ALPN property")
+"""What gRPC itself says of what does not answer by HTTP/2, or TLS. A connection that just ends may be anybody's."""
+
+_TOO_LARGE = re.compile(r"message larger than max", re.IGNORECASE)
+"""What gRPC itself says, by the same code by which a server says that it has no room."""
+
 # After a connection that failed, gRPC refuses all calls for so long; by itself it would be longer than ours wait.
 _CHANNEL_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 2000)]
 
@@ -51,7 +58,7 @@ class GrpcClient:
         model: The model's name.
         api_key: Sent as metadata, `authorization: Bearer KEY`; do not send one without TLS to other machines.
         tls: Whether the connection is encrypted; or the PEM file of the authorities to trust, if not the usual ones.
-        batch_size: Texts a request, as of `Client`, like all that follows.
+        batch_size: Texts a request; longer lists go in several, one after another. All that follows is as of `Client`.
         deadline: Seconds that a call may take.
         retries: How requests are tried again.
         cache: Where answers are kept.
@@ -76,7 +83,16 @@ class GrpcClient:
     ) -> None:
         if "://" in server or not re.search(r":\d+$", server):
             raise ServingError(f"server: expected a host and a port such as {SERVER}, got {server!r}.")
-        self._core = Core(server, model, batch_size=batch_size, deadline=deadline, retries=retries, cache=cache)
+        self.core = Core(
+            server,
+            model,
+            batch_size=batch_size,
+            deadline=deadline,
+            retries=retries,
+            cache=cache,
+            caller=(identity(api_key), tls),
+            advice=GRPC,
+        )
         self._metadata = [] if api_key is None else [("authorization", f"Bearer {api_key}")]
         self._grpc = import_optional("grpc", "serve", "The gRPC client")
         self._stubs = _Stubs()
@@ -98,27 +114,27 @@ class GrpcClient:
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[Prediction]:
         """Return the best labels of texts, as `Client.predict` does; so the others, each as its namesake."""
-        return self._run(self._core.predict(texts, text_pairs, version, label))
+        return self._run(self.core.predict(texts, text_pairs, version, label))
 
     def scores(
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[dict[str, float]]:
         """Return every label's score for each text, in the label vocabulary's order."""
-        return self._run(self._core.scores(texts, text_pairs, version, label))
+        return self._run(self.core.scores(texts, text_pairs, version, label))
 
     def embed(
         self, texts: Texts, *, text_pairs: Texts | None = None, version: int | None = None, label: str | None = None
     ) -> list[list[float]]:
         """Return the embedding of each text, float32[features] as Python numbers."""
-        return self._run(self._core.embed(texts, text_pairs, version, label))
+        return self._run(self.core.embed(texts, text_pairs, version, label))
 
     def status(self, version: int | None = None) -> list[VersionStatus]:
         """Return how the model's versions are, the newest first, or one of them."""
-        return self._run(self._core.status(version))
+        return self._run(self.core.status(version))
 
     def metadata(self, *, version: int | None = None, label: str | None = None) -> Metadata:
         """Return which version answers, and its signatures."""
-        return self._run(self._core.metadata(version, label))
+        return self._run(self.core.metadata(version, label))
 
     def close(self) -> None:
         """Close the connection."""
@@ -133,10 +149,30 @@ class GrpcClient:
         self.close()
 
     def _run(self, plan: Plan[T]) -> T:
-        return run(plan, self._send)
+        """Do what a plan says, and return what it is for."""
+        outcome: Told = None
+        while True:
+            try:
+                step = plan.send(outcome)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            if isinstance(step, Wait):
+                outcome = None
+                time.sleep(step.seconds)
+            elif isinstance(step, Together):
+                outcome = self._in_turn(step.plans)
+            else:
+                outcome = self._send(step)
+
+    def _in_turn(self, plans: Sequence[Plan[Any]]) -> list[Any] | Exception:
+        try:
+            return [self._run(plan) for plan in plans]
+        except ServingError as error:
+            return error
 
     def _send(self, step: Send) -> Outcome:
-        request = self._stubs.request(step.ask, self._core.model)
+        request = self._stubs.request(step.ask, self.core.model)
         try:
             reply = self._calls[step.ask.kind](request, timeout=step.timeout, metadata=self._metadata)
         except self._grpc.RpcError as error:
@@ -152,9 +188,12 @@ def outcome_of(code: str, details: str) -> Refusal | Failure:
         429
     """
     if code == "UNAVAILABLE" and _UNREACHABLE.search(details):
-        return Failure(details, lasting="CERTIFICATE_VERIFY_FAILED" in details)
+        strange = details.startswith("failed to connect") and bool(_STRANGE.search(details))
+        return Failure(details, lasting="CERTIFICATE_VERIFY_FAILED" in details, strange=strange)
     if code == "DEADLINE_EXCEEDED":
         return Failure(details, timed_out=True)
+    if code == "RESOURCE_EXHAUSTED" and _TOO_LARGE.search(details):
+        return Refusal(413, details)
     return Refusal(_STATUSES.get(code, 500), details)
 
 

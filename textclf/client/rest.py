@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import ssl
 import time
@@ -24,6 +25,17 @@ CONNECT_SECONDS = 5.0
 
 _PARTS = {"predict": "predictions", "classify": "results", "status": "model_version_status"}
 """The key of what was asked for in a reply's JSON."""
+
+
+_STRANGE = re.compile(r"WRONG_VERSION_NUMBER|illegal (request|status|header) line")
+"""What OpenSSL and h11 say of bytes that cannot be TLS or HTTP. A connection that just ends may be anybody's."""
+
+
+_LONGEST_PAGE = 10_000
+"""Characters of a gateway's page in which its words are looked for."""
+
+_UNSEEN = re.compile(r"(?is)<!--.*?-->|<(script|style)\b.*?</\1\s*>")
+_LINE_ENDS = re.compile(r"(?i)<br\s*/?>|</(?:title|h[1-6]|p|div|center|pre|li|td)\s*>")
 
 
 class HttpRequest(NamedTuple):
@@ -80,14 +92,10 @@ def outcome_of(ask: Ask, status: int, headers: Mapping[str, str], body: bytes, n
     Raises:
         ReplyError: It is no reply of TensorFlow Serving's.
     """
-    try:
-        said = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        said = None
     if status != 200:
         retry_after = seconds_of(headers.get("retry-after"), time.time() if now is None else now)
-        return Refusal(status, _message(said, body), retry_after)
-    part = _PARTS.get(ask.kind)
+        return Refusal(status, message_of(body), retry_after)
+    said, part = _read(body), _PARTS.get(ask.kind)
     if not isinstance(said, dict) or (part is not None and part not in said):
         raise ReplyError(
             f"Expected JSON with '{part or 'metadata'}', got {body[:120]!r}. Check the address and its port: "
@@ -97,11 +105,26 @@ def outcome_of(ask: Ask, status: int, headers: Mapping[str, str], body: bytes, n
     return Answer(said if part is None else said[part])
 
 
-def _message(said: Any, body: bytes) -> str:
+def message_of(body: bytes) -> str:
+    """Return the words of a refusal: the server's JSON has them, a gateway's page in its first line or title.
+
+    Example:
+        >>> message_of(b'{"error": "no"}'), message_of(b"<h1>Bad <b>Gateway</b></h1><p>nginx")
+        ('no', 'Bad Gateway')
+    """
+    said = _read(body)
     if isinstance(said, dict) and isinstance(said.get("error"), str):
         return str(said["error"])
-    plain = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
-    return " ".join(plain.split())[:200]
+    page = _UNSEEN.sub(" ", body.decode("utf-8", "replace")[:_LONGEST_PAGE])
+    lines = (" ".join(re.sub(r"<[^>]*>", " ", part).split()) for part in _LINE_ENDS.split(page))
+    return next(filter(None, lines), "")[:200]
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def seconds_of(retry_after: str | None, now: float) -> float | None:
@@ -121,13 +144,19 @@ def seconds_of(retry_after: str | None, now: float) -> float | None:
         return None
 
 
-def failure_of(error: Exception) -> Failure:
-    """Return why a request got no answer."""
+def failure_of(error: Exception, seconds: float | None = None) -> Failure:
+    """Return why a request got no answer.
+
+    Args:
+        error: What came instead.
+        seconds: How long the request might take; None for ever.
+    """
     reason = str(error) or type(error).__name__
-    if isinstance(error, httpx2.ConnectTimeout):
+    if isinstance(error, httpx2.ConnectTimeout) and (seconds is None or seconds > CONNECT_SECONDS):
         return Failure(f"no connection within {CONNECT_SECONDS:g} s")
     timed_out = isinstance(error, httpx2.TimeoutException | TimeoutError)
-    return Failure(reason, timed_out, lasting="CERTIFICATE_VERIFY_FAILED" in reason)
+    strange = bool(_STRANGE.search(reason)) and isinstance(error, httpx2.ConnectError | httpx2.RemoteProtocolError)
+    return Failure(reason, timed_out, lasting="CERTIFICATE_VERIFY_FAILED" in reason, strange=strange)
 
 
 def timeout_of(seconds: float | None) -> httpx2.Timeout:
@@ -144,12 +173,17 @@ def http_options(server: str, api_key: str | None, verify: bool | str | Path | s
     address = checked_address(server)
     headers = {"Content-Type": "application/json", "User-Agent": f"textclf/{__version__}"}
     if api_key is not None:
-        if without_secrets(address) != address:  # which would go as HTTP Basic, in place of the key
-            raise ServingError("api_key: expected a key or a name and password in the address, got both.")
-        if not re.fullmatch(r"[!-~]+", api_key):
-            raise ServingError("api_key: expected printable ASCII without spaces, got something else (not shown here).")
+        check_key(api_key, address, "api_key")
         headers["Authorization"] = f"Bearer {api_key}"
     return {"base_url": address, "headers": headers, "verify": _trust(verify)}
+
+
+def check_key(api_key: str, address: str, named: str) -> None:
+    """Raise a `ServingError` for a key that cannot be sent to an address, by the name of where the key stands."""
+    if without_secrets(address) != address:  # which would go as HTTP Basic, in place of the key
+        raise ServingError(f"{named}: expected a key or a name and password in the address, got both.")
+    if not re.fullmatch(r"[!-~]+", api_key):
+        raise ServingError(f"{named}: expected printable ASCII without spaces, got something else (not shown).")
 
 
 def checked_address(server: str) -> str:
@@ -185,11 +219,19 @@ def without_secrets(server: str) -> str:
 
 
 def _trust(verify: bool | str | Path | ssl.SSLContext) -> bool | ssl.SSLContext:
-    if isinstance(verify, bool | ssl.SSLContext):
+    if isinstance(verify, ssl.SSLContext) or verify is False:
         return verify
+    if verify is True:
+        if own := os.environ.get("SSL_CERT_FILE"):  # which httpx2 then reads, but without naming it in an error
+            _authorities("SSL_CERT_FILE", own)
+        return True
+    return _authorities("verify", str(verify))
+
+
+def _authorities(named: str, path: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=str(verify))
+        return ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
         raise ServingError(
-            f"verify: expected a file of certificates in PEM format, got '{verify}': {error.strerror or error}."
+            f"{named}: expected a file of certificates in PEM format, got '{path}': {error.strerror or error}."
         ) from None

@@ -56,4 +56,4 @@ class Retries:
 
 def may_pass(outcome: Refusal | Failure) -> bool:
     """Say whether another attempt may end better."""
-    return outcome.status in PASSING if isinstance(outcome, Refusal) else not outcome.lasting
+    return outcome.status in PASSING if isinstance(outcome, Refusal) else not (outcome.lasting or outcome.strange)

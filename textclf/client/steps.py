@@ -1,6 +1,6 @@
 """What is asked and what comes of it, whatever is spoken: the words between a plan and those who send for it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -47,6 +47,16 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Together:
+    """A step of a plan: do several plans, some of them at once, and return with what each is for, in their order.
+
+    The first error ends the others, and is returned instead.
+    """
+
+    plans: "Sequence[Plan[Any]]"
+
+
+@dataclass(frozen=True)
 class Answer:
     """The outcome of a request that was answered.
 
@@ -80,16 +90,21 @@ class Failure:
     Attributes:
         reason: Why there was none.
         timed_out: Whether the time was over.
-        lasting: Whether there is no sense in another attempt.
+        lasting: Whether whoever answers cannot be trusted, so that there is no sense in another attempt.
+        strange: Whether something answers that speaks another protocol; nor is there then.
     """
 
     reason: str
     timed_out: bool = False
     lasting: bool = False
+    strange: bool = False
 
 
 Outcome: TypeAlias = Answer | Refusal | Failure
 
 T = TypeVar("T")
-Plan: TypeAlias = Generator[Send | Wait, Outcome | None, T]
-"""What a client does, step by step: it is told the outcome of each `Send`, and returns what was wanted."""
+Told: TypeAlias = Outcome | list[Any] | Exception | None
+"""What a plan is told after a step: the outcome of `Send`, what `Together` returns, or nothing."""
+
+Plan: TypeAlias = Generator[Send | Wait | Together, Told, T]
+"""What a client does, step by step; it returns what was wanted."""

@@ -3,18 +3,20 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import cycle, islice
 from typing import Any
 
+import httpx2
+
+from textclf.client.rest import without_secrets
 from textclf.errors import ConfigError, RunError
 from textclf.loadtest.arrivals import arrivals
+from textclf.loadtest.failures import refused, to_do, unanswered
 from textclf.loadtest.result import Asked, LoadResult
 from textclf.optional import import_optional
 
 aiohttp = import_optional("aiohttp", "serve", "A load test")
-
-_LONGEST_ERROR = 160
 
 
 async def apply_load(
@@ -44,44 +46,75 @@ async def apply_load(
         done: Called with each request that has ended.
 
     Raises:
-        ConfigError: Rate, seconds, batch size or texts are not as expected.
+        ConfigError: Rate, seconds, batch size or texts are not as expected, or no request would be due.
         RunError: The first request, which does not count, failed.
     """
+    _check(texts, rate, seconds, batch_size)
+    if next(arrivals(rate, seconds, seed), None) is None:
+        raise ConfigError(
+            f"Expected at least one request to be due, but none is at {rate:g} a second for {seconds:g} s. Give a "
+            "higher rate or more seconds."
+        )
+    async with _session(timeout, headers) as session:
+        error = await _post(session, f"{url}:predict", next(_bodies(texts, batch_size)))
+        if error:
+            said = f"The first request to {without_secrets(url)} failed: {error.rstrip('.')}. {to_do(error)}"
+            raise RunError(said.rstrip())
+        load = _Load(session, f"{url}:predict", done)
+        try:
+            await load.send(arrivals(rate, seconds, seed), _bodies(texts, batch_size))
+        except asyncio.CancelledError:  # Ctrl-C: what was measured is measured
+            seconds = min(seconds, load.now())
+    return LoadResult(sorted(load.asked, key=lambda request: request.due), rate, seconds, batch_size)
+
+
+def _check(texts: Sequence[str], rate: float, seconds: float, batch_size: int) -> None:
     if not (rate > 0 and seconds > 0 and batch_size > 0):
         raise ConfigError(
             f"Expected a rate, seconds and a batch size above 0, got {rate:g}, {seconds:g} and {batch_size}."
         )
     if not texts:
         raise ConfigError("Expected texts to ask for, got none.")
-    asked: list[Asked] = []
-    # As many connections as there are requests under way: a bound would have them wait here.
-    connector = aiohttp.TCPConnector(limit=0)
-    limit = aiohttp.ClientTimeout(total=timeout)
-    async with aiohttp.ClientSession(connector=connector, timeout=limit, headers=headers) as session:
-        error = await _post(session, f"{url}:predict", next(iter(_bodies(texts, batch_size))))
-        if error:
-            raise RunError(f"The first request to {url} failed: {error}. Is a server there that serves this model?")
-        begin = time.perf_counter()
-
-        async def ask(due: float, body: bytes) -> None:
-            left = time.perf_counter() - begin
-            error = await _post(session, f"{url}:predict", body)
-            request = Asked(due, left, time.perf_counter() - begin, error)
-            asked.append(request)
-            if done is not None:
-                done(request)
-
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for due, body in zip(arrivals(rate, seconds, seed), _bodies(texts, batch_size), strict=False):
-                    await asyncio.sleep(max(0.0, begin + due - time.perf_counter()))
-                    tasks.create_task(ask(due, body))
-        except asyncio.CancelledError:  # Ctrl-C: what was measured is measured
-            seconds = min(seconds, time.perf_counter() - begin)
-    return LoadResult(sorted(asked, key=lambda request: request.due), rate, seconds, batch_size)
 
 
-def _bodies(texts: Sequence[str], batch_size: int) -> Iterable[bytes]:
+def _session(timeout: float, headers: dict[str, str] | None) -> Any:
+    """Return what sends, with as many connections as there are requests under way: a bound would have them wait here.
+
+    It trusts whom `Client` trusts, the authorities of `SSL_CERT_FILE` if that is set.
+    """
+    connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=timeout), headers=headers)
+
+
+class _Load:
+    """Requests that are under way, and what came of those that have ended."""
+
+    def __init__(self, session: Any, url: str, done: Callable[[Asked], object] | None) -> None:
+        self.asked: list[Asked] = []
+        self._session, self._url, self._done = session, url, done
+        self._begin = time.perf_counter()
+
+    def now(self) -> float:
+        """Return the seconds since the beginning."""
+        return time.perf_counter() - self._begin
+
+    async def send(self, dues: Iterable[float], bodies: Iterable[bytes]) -> None:
+        """Send each request when it is due, and wait for all answers."""
+        async with asyncio.TaskGroup() as tasks:
+            for due, body in zip(dues, bodies, strict=False):
+                await asyncio.sleep(max(0.0, due - self.now()))
+                tasks.create_task(self._ask(due, body))
+
+    async def _ask(self, due: float, body: bytes) -> None:
+        left = self.now()
+        error = await _post(self._session, self._url, body)
+        request = Asked(due, left, self.now(), error)
+        self.asked.append(request)
+        if self._done is not None:
+            self._done(request)
+
+
+def _bodies(texts: Sequence[str], batch_size: int) -> Iterator[bytes]:
     """Yield requests for ever."""
     endless = cycle(texts)
     while True:
@@ -93,17 +126,6 @@ async def _post(session: Any, url: str, body: bytes) -> str:
     try:
         async with session.post(url, data=body) as reply:
             content = await reply.read()
-            return "" if reply.status == 200 else f"{reply.status} {_reason(content)}"
-    except TimeoutError:
-        return "no answer in time"
-    except OSError as error:  # what aiohttp raises when it cannot connect is one
-        return f"{type(error).__name__}: {error.strerror or error}"
-    except aiohttp.ClientError as error:
-        return type(error).__name__
-
-
-def _reason(content: bytes) -> str:
-    try:
-        return str(json.loads(content)["error"])[:_LONGEST_ERROR]
-    except (ValueError, KeyError, TypeError):
-        return content[:_LONGEST_ERROR].decode(errors="replace")
+            return "" if reply.status == 200 else refused(reply.status, content)
+    except (OSError, aiohttp.ClientError) as error:
+        return unanswered(error)
