@@ -184,7 +184,10 @@ def test_the_next_command_can_be_pasted(
     (tmp_path / "it's mine/config.yaml").rename(tmp_path / "it's mine/tiny/1/assets.extra/config.yaml")
     monkeypatch.setattr("textclf.serving.export.export", lambda *_, **__: Path("it's mine/tiny/1"))
     shown = textclf("export", trained_run.path).stdout
-    assert shlex.split(shown.rpartition("Next:")[2]) == ["textclf", "predict", "it's mine/tiny", "a text"]
+    assert [shlex.split(line) for line in shown.rpartition("Next:")[2].splitlines()] == [
+        ["textclf", "predict", "it's mine/tiny", "a text"],
+        ["textclf", "serve", "tiny"],
+    ]
 
 
 def test_init_and_check_are_functions_of_the_package(textclf: Command, messages: str, tmp_path: Path) -> None:

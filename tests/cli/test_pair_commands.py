@@ -22,9 +22,9 @@ def test_from_a_file_of_pairs_to_scores(textclf: Command, pair_config: Callable[
     textclf("train", "config.yaml", "--quiet", "--set", "model=linear", "--run", "runs/pairs")
     scored = textclf("evaluate", "runs/pairs", "--data", source, "--json").stdout
     assert '"accuracy"' in scored
-    shown = textclf("export", "runs/pairs", "--no-verify").stdout.splitlines()[-1]
-    assert shown == 'Next: textclf predict saved_models/pairs "a text" "its second text"'
-    assert textclf(*shlex.split(shown)[2:]).stdout.splitlines()[1].endswith("\ta text\tits second text")
+    shown = textclf("export", "runs/pairs", "--no-verify").stdout.splitlines()[-2:]
+    assert shown == ['Next: textclf predict saved_models/pairs "a text" "its second text"', "      textclf serve pairs"]
+    assert textclf(*shlex.split(shown[0])[2:]).stdout.splitlines()[1].endswith("\ta text\tits second text")
 
 
 def test_a_second_column_of_texts_is_named(textclf: Command, tmp_path: Path) -> None:

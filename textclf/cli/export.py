@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from textclf.cli.keys import ask_passphrase
-from textclf.cli.options import base_option, served_from_option
+from textclf.cli.options import BASE, base_option, served_from_option
 from textclf.cli.stopping import cleans_up
 from textclf.errors import ConfigError
 from textclf.runs.files import check_run
@@ -73,6 +73,8 @@ def command(
     takes_pairs = load_config(path / EXTRA / CONFIG_FILE).data.pair_column is not None
     texts = '"a text" "its second text"' if takes_pairs else '"a text"'
     click.echo(f"Next: textclf predict {shlex.quote(str(path.parent))} {texts}")
+    elsewhere = "" if base == BASE else f" --base {shlex.quote(base)}"
+    click.echo(f"      textclf serve {shlex.quote(path.parent.name)}{elsewhere}")
 
 
 def _signer(key_file: str) -> Callable[[Path], str]:
