@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from textclf.server import metrics
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 ALL_MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
@@ -91,34 +93,18 @@ def test_what_is_mounted_is_there(service: dict[str, Any]) -> None:
 def test_the_server_is_told_to_write_metrics_where_they_are_looked_for() -> None:
     text = (DEPLOY / "monitoring/monitoring.config").read_text(encoding="utf-8")
     (path,) = re.fullmatch(r'prometheus_config \{\n  enable: true\n  path: "(.+)"\n\}\n', text).groups()  # type: ignore[union-attr]
-    (scrape,) = read_yaml("monitoring/prometheus.yaml")["scrape_configs"]
-    pod = read_yaml("kubernetes/deployment.yaml")["spec"]["template"]["metadata"]["annotations"]
-    assert path == scrape["metrics_path"] == pod["prometheus.io/path"]
+    assert path == metrics.PATH
+    for config in ("prometheus", "kubernetes"):
+        (scrape,) = read_yaml(f"monitoring/{config}.yaml")["scrape_configs"]
+        assert path == scrape["metrics_path"]
+    assert container()["readinessProbe"]["httpGet"]["path"] == path
     assert (DEPLOY / "kubernetes/monitoring.config").read_text(encoding="utf-8") == text
-
-
-def queries() -> list[str]:
-    """Return what the dashboard and the alerts ask of Prometheus."""
-    dashboard = json.loads((DEPLOY / "monitoring/grafana/dashboard.json").read_text(encoding="utf-8"))
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    asked += [variable["query"]["query"] for variable in dashboard["templating"]["list"]]
-    (group,) = read_yaml("monitoring/rules.yaml")["groups"]
-    return [*asked, *(rule["expr"] for rule in group["rules"])]
 
 
 def test_the_dashboard_asks_the_source_that_is_provisioned() -> None:
     dashboard = json.loads((DEPLOY / "monitoring/grafana/dashboard.json").read_text(encoding="utf-8"))
     (source,) = read_yaml("monitoring/grafana/datasource.yaml")["datasources"]
     assert {panel["datasource"]["uid"] for panel in dashboard["panels"]} == {source["uid"]}
-
-
-def test_queries_name_metrics_of_the_server() -> None:
-    names = {name for query in queries() for name in re.findall(r'__name__="([^"]+)"', query)}
-    assert names == {
-        ":tensorflow:serving:request_count",
-        ":tensorflow:serving:request_latency_bucket",
-        ":tensorflow:serving:runtime_latency_bucket",
-    }
 
 
 def test_the_gateway_decides_on_plain_paths_alone() -> None:
