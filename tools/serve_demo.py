@@ -87,7 +87,7 @@ def _serving(command: list[str]) -> Iterator[None]:
         try:
             for line in server.stdout:
                 print(line, end="", flush=True)
-                if line.startswith("gRPC"):  # the last that it says before it waits for requests
+                if line.startswith("Page"):  # the last that it says before it waits for requests
                     break
             yield
         finally:
