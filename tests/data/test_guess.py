@@ -207,6 +207,17 @@ def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("a.csv", "text\none\n", "a single column, 'text'; expected texts and labels"),
         ("a.csv", "", "holds no rows"),
         ("a.csv", "text,label\n", "a single line of fields, 'text', 'label': a header and no rows"),
+        (
+            "a.csv",
+            "Messages of March\ntext,label\none,x\ntwo,y\n",
+            "begins with a line of 1 field, 'Messages of March', but most of its lines have 2.*"
+            "a name for each column.*take it out",
+        ),
+        (
+            "a.csv",
+            '"March" messages\ntext,label\n"one, two",x\n"three, four",y\n',
+            "begins with a line whose quotes are broken, before the names of its columns, 'text', 'label'. Mend",
+        ),
         ("a.jsonl", "", "holds no JSON objects"),
         ("a.txt", "just a line\n", "first line is 'just a line'.*__label__NAME the text"),
         (
@@ -331,6 +342,8 @@ def test_a_missing_file_suggests_its_namesake(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @example(content=b"\x0b\n\t\x0b\n\x1b\t ", suffix=".csv")  # the name of the column is white space
+@example(content=b"\t\t\n:\t\n:\t ", suffix=".csv")  # the first line has more fields than the others
+@example(content=b'"a"b\ntext,label\n"a, b",x\n"c, d",y\n', suffix=".csv")  # the first line's quotes are broken
 @given(content=st.binary() | st.text(st.sampled_from('ab",\t{}:[]\n12')).map(str.encode), suffix=st.sampled_from(
     [".csv", ".tsv", ".jsonl", ".parquet", ".txt", "", ".csv.gz"]
 ))  # fmt: skip

@@ -23,6 +23,7 @@ class Dialect:
         rows: The fields of the first rows, those with broken quotes left out.
         width: The number of fields that most rows have; 0 if there are no rows.
         odd_rows: How many rows have another number of fields, or broken quotes.
+        begins_broken: Whether the quotes of the first row are broken, so that it names no columns.
     """
 
     delimiter: str
@@ -30,6 +31,7 @@ class Dialect:
     rows: list[list[str]]
     width: int
     odd_rows: int
+    begins_broken: bool
 
 
 def find_dialect(path: Path, format_name: str, encoding: str, most_rows: int) -> Dialect:
@@ -65,7 +67,8 @@ def _read(path: Path, delimiter: str, quoted: bool, encoding: str, most_rows: in
         rows = list(islice(lines, most_rows))
     whole = [fields for fields in rows if not isinstance(fields, csv.Error)]
     width = Counter(map(len, whole)).most_common(1)[0][0] if whole else 0
-    return Dialect(delimiter, quoted, whole, width, len(rows) - sum(len(fields) == width for fields in whole))
+    odd_rows = len(rows) - sum(len(fields) == width for fields in whole)
+    return Dialect(delimiter, quoted, whole, width, odd_rows, rows[:1] != whole[:1])
 
 
 def _has_wrapped_column(rows: list[list[str]]) -> bool:
