@@ -42,9 +42,10 @@ def ask_by_curl(url: str, text: str) -> None:
     body = json.dumps({"instances": [text]}, ensure_ascii=False)
     command = ["curl", "--silent", "--show-error", "--fail-with-body", url, "--data", body]
     print(f"\n$ curl {url} --data '{body}'")
-    answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    (prediction,) = answer["predictions"]
-    print(json.dumps(prediction, ensure_ascii=False))
+    reply = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    if len(json.loads(reply)["predictions"]) != 1:
+        sys.exit(f"Expected one prediction, got {reply}")
+    print(reply)
 
 
 def ask_by_grpc(address: str, model: str, text: str) -> None:
