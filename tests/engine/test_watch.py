@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,9 @@ def entry(base: Path, more: str = "") -> str:
 
 
 def write_config(path: Path, *entries: str) -> None:
-    path.write_text(f"model_config_list {{ {' '.join(entries)} }}", encoding="utf-8")
+    new = path.with_suffix(".new")
+    new.write_text(f"model_config_list {{ {' '.join(entries)} }}", encoding="utf-8")
+    new.replace(path)  # whoever looks meanwhile must not see half of it
 
 
 def reading(path: Path) -> Callable[[], ModelServerConfig]:
@@ -50,9 +52,11 @@ def looking(watch: Watch) -> Iterator[None]:
 
     thread = threading.Thread(target=look_on)
     thread.start()
-    yield
-    stopped.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
 
 
 @pytest.fixture
@@ -67,15 +71,22 @@ def test_versions_are_seen_in_time(models: Models, tmp_path: Path, publish: Call
     file = tmp_path / "models.config"
     write_config(file, entry(tmp_path))
     with looking(Watch(models, reading(file), pytest.fail)):
-        until(lambda: models.names() == ["m"])
+        until(lambda: state_of(models, 1) == State.AVAILABLE)
         publish(tmp_path / "2")
-        until(lambda: models.statuses("m")[0][:2] == (2, State.AVAILABLE))
-        until(lambda: models.statuses("m", 1)[0].state == State.END)
+        until(lambda: state_of(models, 2) == State.AVAILABLE)
+        until(lambda: state_of(models, 1) == State.END)
         # A label that stood in this file too would be refused for ever, as by the real server: 1 is not loaded yet.
         write_config(file, entry(tmp_path, "model_version_policy { all {} }"))
-        until(lambda: models.statuses("m", 1)[0].state == State.AVAILABLE)
+        until(lambda: state_of(models, 1) == State.AVAILABLE)
         write_config(file, entry(tmp_path, LABEL.format(1)))
         until(lambda: models.labels("m") == {"stable": 1})
+
+
+def state_of(models: Models, version: int) -> State | None:
+    """Return the state of a version of m; None before it was seen."""
+    with suppress(RequestError):
+        return models.statuses("m", version)[0].state
+    return None
 
 
 def until(holds: Callable[[], bool]) -> None:

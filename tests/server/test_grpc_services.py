@@ -179,7 +179,7 @@ def test_a_deadline_ends_the_call_down_to_the_runner(
     stub: PredictionServiceStub, models: Models, runner: Runner
 ) -> None:
     runner.cancelled.clear()
-    code, _ = refused(stub.Predict, request_of(b"wait"), timeout=0.3)
+    code, _ = refused(stub.Predict, request_of(b"wait"), timeout=1)
     assert code == grpc.StatusCode.DEADLINE_EXCEEDED
     assert runner.cancelled.wait(10)
     stub.Predict(request_of(b"next"))
