@@ -5,11 +5,7 @@ import json
 import pickle
 import re
 import shlex
-import socketserver
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +22,7 @@ from textclf.client.results import Signature, TensorInfo, VersionStatus, metadat
 from textclf.client.steps import Answer, Ask, Failure, Refusal
 from textclf.client.texts import rows_of
 
-
-@contextmanager
-def speaking(greeting: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """Answer whatever comes, on a free port, with what is not HTTP; give the port and what came."""
-    came = []
-
-    class Greet(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            came.append(self.request.recv(1000))
-            self.request.sendall(greeting)
-
-    with socketserver.TCPServer(("127.0.0.1", 0), Greet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_address[1], came
-        finally:
-            server.shutdown()
-            thread.join()
-
+from .tiny import speaking
 
 PREDICT = Ask("predict", "serving_default", ((b"a",),))
 

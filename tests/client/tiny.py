@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import socketserver
 import ssl
 import threading
 from collections import deque
@@ -214,3 +215,23 @@ def running(tiny: Tiny, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@contextmanager
+def speaking(greeting: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """Answer whatever comes, on a free port, with what is not HTTP; give the port and what came."""
+    came = []
+
+    class Greet(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            came.append(self.request.recv(1000))
+            self.request.sendall(greeting)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Greet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_address[1], came
+        finally:
+            server.shutdown()
+            thread.join()

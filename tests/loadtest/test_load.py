@@ -19,9 +19,8 @@ from textclf.loadtest.load import apply_load
 from textclf.loadtest.plot import load_figure, write_plot
 from textclf.loadtest.result import PERCENTILES, Asked, LoadResult
 
-from ..client.test_rest import speaking
-from ..client.tiny import Tiny, running
-from ..server.test_app import make_certificate
+from ..certificates import make_certificate
+from ..client.tiny import Tiny, running, speaking
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

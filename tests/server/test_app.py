@@ -1,7 +1,6 @@
 """The local server as a whole: both ports, swaps, keys, TLS, the log, the end."""
 
 import asyncio
-import functools
 import json
 import os
 import shutil
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from textclf.server.app import LocalServer, Options, running
 from textclf.server.tls import Tls
 from textclf.store.models_config import write_labels
 
+from ..asynchronous import asynchronous, until
 from ..certificates import make_certificate
 
 BODY = {"instances": ["hello world"]}
@@ -42,14 +41,6 @@ def base(recorded_models: Path, tmp_path: Path) -> Path:
     for model in ("m", "g"):
         shutil.copytree(recorded_models / model, tmp_path / "saved_models" / model)
     return tmp_path / "saved_models"
-
-
-def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))  # type: ignore[arg-type]
-
-    return run
 
 
 def options(base: Path, **others: Any) -> Options:
@@ -351,9 +342,3 @@ def test_the_command_serves_until_a_signal_and_never_imports_the_ops_of_texts(ba
         assert errors == "False\n"
     finally:
         process.kill()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not is_so():
-            await asyncio.sleep(0.05)

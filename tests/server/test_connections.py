@@ -1,10 +1,9 @@
 """Connections: counted from when they are accepted, whatever their clients do or leave undone."""
 
 import asyncio
-import functools
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,8 @@ from textclf.server.connections import Connections
 from textclf.server.limits import Limits, take_descriptors
 from textclf.server.tls import Tls
 
+from ..asynchronous import asynchronous
 from ..certificates import make_certificate
-
-
-def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))  # type: ignore[arg-type]
-
-    return run
 
 
 @asynccontextmanager

@@ -1,10 +1,9 @@
 """What stands before each gRPC call: the key, room, the bytes, and only then what they say."""
 
 import asyncio
-import functools
 import gc
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from textclf.server.bodies import Bodies
 from textclf.server.calls import Call
 from textclf.server.grpc_calls import CallInterceptor, grpc_options
 from textclf.server.limits import Limits
+
+from ..asynchronous import asynchronous, until
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
@@ -77,14 +78,6 @@ async def running(limits: Limits | None = None, access: Access | None = None) ->
         await started.server.stop(None)
 
 
-def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))  # type: ignore[arg-type]
-
-    return run
-
-
 def message_of(size: int = 0) -> bytes:
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = "m", "x" * size
@@ -102,12 +95,6 @@ async def silent(told_to_end: asyncio.Event) -> AsyncIterator[bytes]:
     await told_to_end.wait()
     return
     yield b""
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 @asynchronous

@@ -22,6 +22,8 @@ from textclf.server.metrics import Metrics
 from textclf.server.records import Records
 from textclf.server.rest import Reply
 
+from ..asynchronous import asynchronous, until
+
 
 class Answer(NamedTuple):
     status: int
@@ -105,17 +107,6 @@ async def running(limits: Limits | None = None, access: Access | None = None, **
         yield Running(server, echo, audit, listening.getsockname()[1])
     finally:
         await server.stop(0.2)
-
-
-def asynchronous(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run a test in a loop of its own; its fixtures are its arguments but for `self`."""
-    import functools
-
-    @functools.wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        asyncio.run(test(*arguments, **named))  # type: ignore[arg-type]
-
-    return run
 
 
 @asynchronous
@@ -339,13 +330,6 @@ async def test_the_end_waits_for_what_runs() -> None:
         async with asyncio.timeout(30):
             await stopping
         idle.close()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Wait for something that another task does."""
-    async with asyncio.timeout(30):
-        while not is_so():
-            await asyncio.sleep(0.005)
 
 
 @asynchronous
