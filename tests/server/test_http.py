@@ -378,3 +378,29 @@ async def test_answers_count_as_bodies_do_until_they_are_sent() -> None:
         assert (answer.status, answer.error) == (503, "The server holds as many requests as it may. Try again.")
         for _ in range(5):
             assert (await server.ask(body=bytes(100))).status == 200
+
+
+@asynchronous
+async def test_a_client_that_reads_nothing_keeps_neither_its_connection_nor_its_answer() -> None:
+    large = Reply(200, "text/plain", bytes(8 << 20))
+
+    def connected(port: int) -> socket.socket:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        return client
+
+    async with running(Limits(connections=2), pages=lambda _: large) as server:
+        held = server.server._connections
+        clients = []
+        for number in range(5):
+            clients.append(connected(server.port))
+            await until(lambda number=number: held.requests_count > number)  # type: ignore[misc]
+            await until(lambda: len(held.connections) <= 2)
+        for client in clients:
+            client.close()
+    async with running(Limits(send_seconds=0.2), pages=lambda _: large) as server:
+        with connected(server.port):
+            await until(lambda: server.server._connections.requests_count > 0)
+            await until(lambda: not server.server._connections.connections)

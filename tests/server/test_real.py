@@ -148,6 +148,17 @@ def test_a_signal_that_comes_as_it_starts_is_passed_on(
     assert lost == []
 
 
+def test_under_nohup_a_terminal_that_is_closed_ends_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with real._started([sys.executable, "-c", "pass"]) as (process, passed):
+            signal.raise_signal(signal.SIGHUP)
+            assert (process.wait(60), passed) == (0, [])
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_full_disk_refuses_a_start_and_ends_no_server(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,24 @@ _LINGERING_SECONDS = 2.0
 """How long what a client still sends is read after it was refused, so that it reads why."""
 
 
+class _Connection(web_protocol.RequestHandler):
+    """A connection that is closed at once: aiohttp's waits until its client has read all, if that takes for ever."""
+
+    _ends = False
+
+    def force_close(self) -> None:
+        """Close it, and forget what its client has not read; but not at the server's end, when all was answered."""
+        transport = self.transport
+        super().force_close()
+        if transport is not None and not self._ends:
+            transport.abort()
+
+    async def shutdown(self, timeout: float | None = None) -> None:
+        """See `RequestHandler`."""
+        self._ends = True
+        await super().shutdown(timeout)
+
+
 class Connections(web.Server):
     """Connections of a bounded number: of those that wait for their client, the oldest makes room for a new one.
 
@@ -33,13 +51,14 @@ class Connections(web.Server):
         """
         quiet = logging.Logger("malformed requests")  # they are answered with 400, and are the client's matter
         quiet.addHandler(logging.NullHandler())
-        super().__init__(
-            handler,
-            handler_cancellation=True,  # of what nobody reads any more
+        super().__init__(handler, handler_cancellation=True)  # of what nobody reads any more
+        self._connection = functools.partial(
+            _Connection,
+            self,
             auto_decompress=False,
             keepalive_timeout=limits.idle_seconds,
             lingering_time=_LINGERING_SECONDS,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # which says of each request what the audit log does
             logger=quiet,
         )
         self._most = limits.connections
@@ -58,7 +77,7 @@ class Connections(web.Server):
                 except OSError:  # the client is gone, or no descriptors are left, which passes
                     await asyncio.sleep(_PAUSE_SECONDS)
                     continue
-                handler = self()
+                handler = self._connection(loop=loop)
                 task = loop.create_task(self._begin(client, handler, tls))
                 beginning[task] = self._waiting[handler] = functools.partial(_let_go, client)
                 task.add_done_callback(beginning.pop)

@@ -29,7 +29,6 @@ HEADERS = {
 """What goes along with each of the page's files."""
 
 
-@functools.cache
 def page_file(path: str) -> tuple[str, bytes] | None:
     """Return the content type and the bytes of one of the page's files; None for any other path.
 
@@ -44,7 +43,12 @@ def page_file(path: str) -> tuple[str, bytes] | None:
     if path not in _FILES:
         return None
     name, content_type = _FILES[path]
-    return content_type, resources.files("textclf.server").joinpath("page_files", name).read_bytes()
+    return content_type, _content(name)
+
+
+@functools.cache
+def _content(name: str) -> bytes:
+    return resources.files("textclf.server").joinpath("page_files", name).read_bytes()
 
 
 def models_json(models: "Models", names: list[str]) -> bytes:

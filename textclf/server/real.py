@@ -190,7 +190,8 @@ def _started(words: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], Se
         else:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    heard = [number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
         process = _open(words)
         while early:
