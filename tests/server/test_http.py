@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from aiohttp import web
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.access import Access, add_key
@@ -404,3 +405,53 @@ async def test_a_client_that_reads_nothing_keeps_neither_its_connection_nor_its_
         with connected(server.port):
             await until(lambda: server.server._connections.requests_count > 0)
             await until(lambda: not server.server._connections.connections)
+
+
+@asynchronous
+async def test_the_end_waits_for_the_rest_of_a_body_that_is_on_its_way() -> None:
+    head = b"POST /v1/models/m HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    async with running() as server:
+        held = server.server._connections
+        begun = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+        for number, (_, writer) in enumerate(begun):
+            writer.write(head + b"half")
+            await until(lambda number=number: held.requests_count > number)  # type: ignore[misc]
+        unseen_reader, unseen = await asyncio.open_connection("127.0.0.1", server.port)
+        await until(lambda: len(held.connections) == 3)
+        stopping = asyncio.create_task(server.server.stop(60))
+        assert await unseen_reader.read() == b""  # nothing was asked there
+        for reader, writer in begun:
+            writer.write(b" of it")
+            async with asyncio.timeout(30):
+                answer = parsed(await reader.read())
+            assert (answer.status, json.loads(answer.body)["length"]) == (200, 10)
+            assert answer.headers["connection"] == "close"
+            writer.close()
+        async with asyncio.timeout(30):
+            await stopping
+        unseen.close()
+
+
+@asynchronous
+async def test_the_end_waits_for_no_second_request_on_a_connection_that_is_being_answered() -> None:
+    async with running() as server:
+        asked, may_send = asyncio.Event(), asyncio.Event()
+        prepare = web.Response.prepare
+
+        async def late(response: web.Response, request: web.BaseRequest) -> Any:
+            asked.set()
+            await may_send.wait()
+            return await prepare(response, request)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(web.Response, "prepare", late)
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /v1/models/m HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asked.wait()
+            stopping = asyncio.create_task(server.server.stop(60))
+            await until(lambda: server.server._connections.is_ending)
+            may_send.set()
+            async with asyncio.timeout(30):
+                assert parsed(await reader.read()).status == 200
+                await stopping
+            writer.close()

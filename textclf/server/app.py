@@ -24,6 +24,7 @@ from textclf.server.access import Access
 from textclf.server.audit import AuditLog
 from textclf.server.bodies import Bodies
 from textclf.server.calls import Call, Caller, answering, current_call
+from textclf.server.connections import AT_ONCE
 from textclf.server.grpc_calls import CallInterceptor, grpc_options
 from textclf.server.grpc_services import add_services
 from textclf.server.guarded import CountingRunner, GuardedModels
@@ -38,10 +39,6 @@ from textclf.store.models_config import served_config
 
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
-
-_AT_ONCE = 0.001
-"""Seconds of grace for requests that are given up; for aiohttp 0 is no bound."""
-
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +127,7 @@ class LocalServer:
             await self._grpc.start()  # at once: one that has a port and is not started cannot be stopped
             parts.push_async_callback(self._grpc.stop, None)
             await self._listen(listening)
-            parts.push_async_callback(self._http.stop, _AT_ONCE)
+            parts.push_async_callback(self._http.stop, AT_ONCE)
             self._looking = asyncio.create_task(self._look_on())
             self._parts = parts.pop_all()
 

@@ -17,6 +17,10 @@ _LINGERING_SECONDS = 2.0
 """How long what a client still sends is read after it was refused, so that it reads why."""
 
 
+AT_ONCE = 0.001
+"""Seconds to wait for nothing; aiohttp would take 0 for no bound."""
+
+
 class _Connection(web_protocol.RequestHandler):
     """A connection that is closed at once: aiohttp's waits until its client has read all, if that takes for ever."""
 
@@ -29,10 +33,17 @@ class _Connection(web_protocol.RequestHandler):
         if transport is not None and not self._ends:
             transport.abort()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a request has come, or its headers, that is not answered yet."""
+        return self._current_request is not None or bool(self._messages)
+
     async def shutdown(self, timeout: float | None = None) -> None:
-        """See `RequestHandler`."""
+        """Wait for the answer to what was asked, of which a body may still be on its way; aiohttp would not read it."""
         self._ends = True
-        await super().shutdown(timeout)
+        if self._task_handler is not None:
+            await asyncio.wait({self._task_handler}, timeout=timeout)
+        await super().shutdown(AT_ONCE)
 
 
 class Connections(web.Server):
@@ -61,6 +72,7 @@ class Connections(web.Server):
             access_log=None,  # type: ignore[arg-type]  # which says of each request what the audit log does
             logger=quiet,
         )
+        self.is_ending = False
         self._most = limits.connections
         self._waiting: dict[web_protocol.RequestHandler, Callable[[], object]] = {}
         """Those that wait for their client, the oldest first, each with what closes it."""
@@ -114,6 +126,13 @@ class Connections(web.Server):
         super().connection_lost(handler, exc)
         self._waiting.pop(handler, None)
         self._working.discard(handler)
+
+    def pre_shutdown(self) -> None:
+        """Let go of those that ask nothing; the others are closed when they are answered."""
+        self.is_ending = True
+        for connection in self.connections:
+            if not connection.is_asked:  # type: ignore[attr-defined]
+                connection.close()
 
     def work_for(self, handler: web_protocol.RequestHandler) -> None:
         """Keep a connection open: its client has sent all and waits for us."""

@@ -88,7 +88,7 @@ class HttpServer:
             reply, is_read = await self._reply(request, reader)
             headers = {"Content-Type": reply.content_type, "Server": "textclf", **reply.headers}
             response = web.Response(status=reply.status, body=reply.body, headers=headers)
-            if not is_read:
+            if not is_read or self._connections.is_ending:
                 response.force_close()
             self._connections.wait_for(request.protocol)
             try:
@@ -97,6 +97,8 @@ class HttpServer:
                     await response.write_eof()
             except TimeoutError:
                 request.protocol.force_close()
+            if self._connections.is_ending:
+                request.protocol.close()
         return response
 
     async def _reply(self, request: "BaseRequest", reader: Reader) -> tuple[Reply, bool]:
