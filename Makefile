@@ -23,7 +23,9 @@ $(INSTALLED): requirements.txt setup.py
 	@echo "Installing into .venv (TensorFlow is large: two to three minutes) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# By its path, or else a script beside a clone that is called textclf would import the clone's folder.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat --editable .
 	@touch $@
 
 $(MINILM): $(INSTALLED)

@@ -42,6 +42,11 @@ def test_the_import_is_light(program: str, tmp_path: Path) -> None:
     assert python("-c", f"{program}; import sys; print({heavy} & sys.modules.keys())", cwd=tmp_path).strip() == "set()"
 
 
+def test_a_clone_beside_a_script_does_not_hide_the_package(tmp_path: Path) -> None:
+    (tmp_path / "textclf").mkdir()
+    assert python("-c", "import textclf; print(textclf.__version__)", cwd=tmp_path).strip()
+
+
 def requirements() -> set[str]:
     """Return the names of the distributions that setup.py declares, extras included."""
     call = next(
