@@ -73,7 +73,11 @@ def test_lines_come_from_standard_input(ask: Command, tiny: Tiny) -> None:
 
 
 def test_bytes_that_are_no_utf8_are_read_as_replaced(ask: Command) -> None:
-    assert ask("messages", "-", stdin=b"a\xff\n").stdout.splitlines()[1] == line(2, "a\ufffd")
+    result = ask("messages", "-", stdin=b"a\xff\nb\n")
+    assert result.stdout.splitlines()[1] == line(2, "a\ufffd")
+    assert result.stderr == "1 row with bytes that are no UTF-8, which were read as U+FFFD.\n"
+    assert ask("messages", "a\udcff").stderr == result.stderr
+    assert ask("messages", "验证码").stderr == ""
 
 
 def test_pairs_are_two_arguments_or_a_line_with_a_tab(ask: Command, tiny: Tiny) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import os
+import signal
 import ssl
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,7 +16,7 @@ from click.testing import CliRunner, Result
 from textclf.cli.main import main
 
 from ..certificates import make_certificate
-from ..client.tiny import Tiny, running
+from ..client.tiny import HANG, Tiny, running
 
 Command = Callable[..., Result]
 
@@ -70,6 +73,29 @@ def test_the_key_comes_from_the_environment_alone(
     monkeypatch.setenv("TEXTCLF_API_KEY", "key-1")
     assert load_test("messages").exit_code == 0
     assert tiny.headers["authorization"] == "Bearer key-1"
+
+
+def test_ctrl_c_before_the_first_answer_ends_it_in_a_line(tiny: Tiny, load_test: Command) -> None:
+    tiny.faults.append(HANG)
+
+    def interrupt() -> None:
+        while tiny.faults:  # until it hangs
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    result = load_test("messages")
+    thread.join()
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "Stopped by Ctrl-C" in result.stderr
+
+
+def test_the_column_of_the_texts_is_named_by_its_option(load_test: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("message,label\na,b\n", encoding="utf-8")
+    said = load_test("messages", "--texts", str(tmp_path / "a.csv")).stderr
+    assert "has no column 'text'; it has 'message', 'label'" in said
+    assert said.rstrip().endswith("Name the right one with --text-column.")
 
 
 def test_secrets_in_the_address_are_sent_and_not_shown(tiny: Tiny) -> None:

@@ -41,8 +41,8 @@ async def load_on(handler: Handler, texts: list[str] | None = None, **options: o
 
 async def answer(request: web.Request) -> web.Response:
     """Answer anything."""
-    await request.read()
-    return web.json_response({"predictions": []})
+    texts = json.loads(await request.read())["instances"]
+    return web.json_response({"predictions": texts})
 
 
 def test_every_request_is_sent_once_with_texts_in_turn() -> None:
@@ -51,7 +51,7 @@ def test_every_request_is_sent_once_with_texts_in_turn() -> None:
     async def handler(request: web.Request) -> web.Response:
         bodies.append(json.loads(await request.read())["instances"])
         paths.append(request.path)
-        return web.json_response({"predictions": []})
+        return await answer(request)
 
     result = asyncio.run(load_on(handler, ["a", "b", "c"], rate=200, seconds=0.2, batch_size=2))
     assert set(paths) == {"/v1/models/messages:predict"}
@@ -104,7 +104,7 @@ def test_a_request_without_an_answer_fails_in_time() -> None:
         await asyncio.sleep(60)
         return web.json_response({})
 
-    result = asyncio.run(load_on(failing_after_the_first(never), rate=50, seconds=0.1, timeout=1.0))
+    result = asyncio.run(load_on(failing_after_the_first(never), rate=50, seconds=0.1, timeout=3.0))
     assert set(result.errors) == {"no answer in time"}
 
 
@@ -172,6 +172,29 @@ def test_whatever_a_gateway_says_is_one_line(status: int, body: bytes, shown: st
     handler = failing_after_the_first(refusing(status, body))
     result = asyncio.run(load_on(handler, rate=100, seconds=0.1))
     assert list(result.errors) == [shown]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<title>Sign in</title>", b"{}", b"[]", b'{"predictions": []}', b'{"predictions": "a"}', b'{"error": "no"}'],
+)
+def test_what_answers_no_text_is_no_answer(body: bytes) -> None:
+    result = asyncio.run(load_on(failing_after_the_first(refusing(200, body)), rate=100, seconds=0.1))
+    assert result.errors == {"200 without a prediction for each text": len(result.asked)}
+    with pytest.raises(RunError, match=r"failed: 200 without a prediction for each text\. Check the address"):
+        asyncio.run(load_on(refusing(200, body), rate=100, seconds=60))
+
+
+def test_texts_do_not_follow_to_another_address() -> None:
+    asked = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPTemporaryRedirect("/sign-in")
+
+    with pytest.raises(RunError, match=r"failed: 307 .*\. Check the address"):
+        asyncio.run(load_on(elsewhere, rate=100, seconds=60))
+    assert asked == ["/v1/models/messages:predict"]
 
 
 def load_on_port(port: int, scheme: str = "http") -> LoadResult:

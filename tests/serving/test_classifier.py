@@ -87,6 +87,13 @@ def test_nothing_there(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_name_alone_is_looked_for_under_saved_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "saved_models/messages/1").mkdir(parents=True)
+    with pytest.raises(ExportError, match=r"No export at 'messages'\. .* Did you mean 'saved_models/messages'\?"):
+        load("messages")
+
+
 def test_what_is_not_there_is_looked_for_beside(tmp_path: Path) -> None:
     for name in ("messages", "other"):
         (tmp_path / name / "1").mkdir(parents=True)

@@ -45,7 +45,7 @@ def command(
         client.core.advice = COMMAND_LINE
         asked = client.metadata(version=version, label=label)
         rows = _lines(asked.takes_pairs) if texts == ("-",) else _arguments(texts, asked.takes_pairs)
-        answers = _answers(client, rows, asked.version)
+        answers = _answers(client, _told_of(rows), asked.version)
         first = list(itertools.islice(answers, 1))  # an error at the first text leaves not even a header
         with opened(STDOUT) as file:
             _write(file, itertools.chain(first, answers), asked.takes_pairs, as_json)
@@ -70,21 +70,32 @@ def _answers(client: Client, rows: Iterable[tuple[str, ...]], version: int) -> I
 
 
 def _arguments(texts: tuple[str, ...], pairs: bool) -> list[tuple[str, ...]]:
-    shown = [encodable(text) for text in texts]
     if not pairs:
-        return [(text,) for text in shown]
-    if len(shown) % 2:
+        return [(text,) for text in texts]
+    if len(texts) % 2:
         raise click.UsageError(
-            f"Expected an even number of texts, since the model was trained on pairs of texts; got {len(shown)}."
+            f"Expected an even number of texts, since the model was trained on pairs of texts; got {len(texts)}."
         )
-    return list(zip(shown[::2], shown[1::2], strict=True))
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _told_of(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Yield rows as they can be sent, and say at the end how many of them that changed."""
+    changed = 0
+    for row in rows:
+        sent = tuple(map(encodable, row))
+        changed += sent != row
+        yield sent
+    if changed:
+        plural = "s" * (changed > 1)
+        click.echo(f"{changed:,} row{plural} with bytes that are no UTF-8, which were read as U+FFFD.", err=True)
 
 
 def _lines(pairs: bool) -> Iterator[tuple[str, ...]]:
     if sys.stdin.isatty():
         click.echo("Reading texts from the terminal, one a line; Ctrl-D ends.", err=True)
     if isinstance(sys.stdin, io.TextIOWrapper):  # whatever the locale says
-        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
     for number, line in enumerate(sys.stdin, start=1):
         row = tuple(line.rstrip("\r\n").split("\t", 1)) if pairs else (line.rstrip("\r\n"),)
         if pairs and len(row) != len(NAMES):

@@ -14,7 +14,7 @@ from textclf.cli.api_key import key_for
 from textclf.client.core import MOST_VERSION, check_name
 from textclf.client.rest import SERVER, http_options, request_of, without_secrets
 from textclf.client.steps import Ask
-from textclf.errors import RunError
+from textclf.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from textclf.loadtest.result import LoadResult
@@ -78,7 +78,10 @@ def _load(name: str, url: str, headers: dict[str, str], texts: list[str], option
 
     total = round(options["rate"] * options["seconds"])
     with tqdm(total=total, desc=f"asking {name}", unit="request", disable=None) as bar:
-        return asyncio.run(run())
+        try:
+            return asyncio.run(run())
+        except asyncio.CancelledError:  # before anything was measured
+            raise KeyboardInterrupt from None
 
 
 def _check_plot(path: Path, force: bool) -> None:
@@ -111,4 +114,11 @@ def _texts(source: str, text_column: str) -> list[str]:
         return [row.text for row in read(source, DataConfig(train=source)) if isinstance(row, Example)]
     from textclf.data.texts import iter_texts
 
-    return list(itertools.islice(iter_texts(source, text_column=text_column), _MOST_TEXTS))
+    try:
+        return list(itertools.islice(iter_texts(source, text_column=text_column), _MOST_TEXTS))
+    except DataError as error:
+        if "has no column" not in str(error):
+            raise
+        raise DataError(
+            f"{str(error).partition(' Name the right one')[0]} Name the right one with --text-column."
+        ) from None

@@ -1,5 +1,6 @@
 """What a request of a load test failed of, in a line of a table, and what to do about it."""
 
+import json
 import os
 
 from textclf.client.advice import COMMAND_LINE
@@ -14,6 +15,7 @@ _NO_CONNECTION = "no connection"
 _NOT_TRUSTED = "a certificate that is not trusted"
 _NO_TLS = "no TLS connection"
 _NO_HTTP = "an answer that is not HTTP"
+_NO_PREDICTIONS = "200 without a prediction for each text"
 
 _WORDS = (
     (TimeoutError, "no answer in time"),
@@ -38,6 +40,21 @@ def refused(status: int, body: bytes) -> str:
     if said == str(status) or said.startswith(f"{status} "):
         said = said[len(str(status)) :].lstrip()
     return f"{status} {said[:_LONGEST] or 'without a message'}"
+
+
+def without_predictions(body: bytes, texts: int) -> str:
+    """Return how a reply answers no request for so many texts; an empty string if it does.
+
+    Example:
+        >>> without_predictions(b'{"predictions": ["a"]}', 1), without_predictions(b"<title>Sign in</title>", 1)
+        ('', '200 without a prediction for each text')
+    """
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return _NO_PREDICTIONS
+    predictions = reply.get("predictions") if isinstance(reply, dict) else None
+    return "" if isinstance(predictions, list) and len(predictions) == texts else _NO_PREDICTIONS
 
 
 def unanswered(error: Exception) -> str:
@@ -76,4 +93,6 @@ def to_do(failure: str) -> str:
         return COMMAND_LINE.key
     if failure.startswith(_NOT_TRUSTED):
         return COMMAND_LINE.trust
-    return COMMAND_LINE.protocol if failure.startswith((_NO_TLS, _NO_HTTP)) else ""
+    if "maximum input batch size" in failure:
+        return "Give a smaller --batch-size."
+    return COMMAND_LINE.protocol if failure.startswith((_NO_TLS, _NO_HTTP, _NO_PREDICTIONS, "3")) else ""

@@ -12,7 +12,7 @@ import httpx2
 from textclf.client.rest import without_secrets
 from textclf.errors import ConfigError, RunError
 from textclf.loadtest.arrivals import arrivals
-from textclf.loadtest.failures import refused, to_do, unanswered
+from textclf.loadtest.failures import refused, to_do, unanswered, without_predictions
 from textclf.loadtest.result import Asked, LoadResult
 from textclf.optional import import_optional
 
@@ -56,11 +56,11 @@ async def apply_load(
             "higher rate or more seconds."
         )
     async with _session(timeout, headers) as session:
-        error = await _post(session, f"{url}:predict", next(_bodies(texts, batch_size)))
+        error = await _post(session, f"{url}:predict", next(_bodies(texts, batch_size)), batch_size)
         if error:
             said = f"The first request to {without_secrets(url)} failed: {error.rstrip('.')}. {to_do(error)}"
             raise RunError(said.rstrip())
-        load = _Load(session, f"{url}:predict", done)
+        load = _Load(session, f"{url}:predict", batch_size, done)
         try:
             await load.send(arrivals(rate, seconds, seed), _bodies(texts, batch_size))
         except asyncio.CancelledError:  # Ctrl-C: what was measured is measured
@@ -89,9 +89,9 @@ def _session(timeout: float, headers: dict[str, str] | None) -> Any:
 class _Load:
     """Requests that are under way, and what came of those that have ended."""
 
-    def __init__(self, session: Any, url: str, done: Callable[[Asked], object] | None) -> None:
+    def __init__(self, session: Any, url: str, batch_size: int, done: Callable[[Asked], object] | None) -> None:
         self.asked: list[Asked] = []
-        self._session, self._url, self._done = session, url, done
+        self._session, self._url, self._batch_size, self._done = session, url, batch_size, done
         self._begin = time.perf_counter()
 
     def now(self) -> float:
@@ -107,7 +107,7 @@ class _Load:
 
     async def _ask(self, due: float, body: bytes) -> None:
         left = self.now()
-        error = await _post(self._session, self._url, body)
+        error = await _post(self._session, self._url, body, self._batch_size)
         request = Asked(due, left, self.now(), error)
         self.asked.append(request)
         if self._done is not None:
@@ -121,11 +121,11 @@ def _bodies(texts: Sequence[str], batch_size: int) -> Iterator[bytes]:
         yield json.dumps({"instances": list(islice(endless, batch_size))}, ensure_ascii=False).encode(errors="replace")
 
 
-async def _post(session: Any, url: str, body: bytes) -> str:
-    """Return what a request failed of; an empty string if it was answered."""
+async def _post(session: Any, url: str, body: bytes, texts: int) -> str:
+    """Return what a request for so many texts failed of; an empty string if it was answered."""
     try:
-        async with session.post(url, data=body) as reply:
+        async with session.post(url, data=body, allow_redirects=False) as reply:  # texts go where they were sent
             content = await reply.read()
-            return "" if reply.status == 200 else refused(reply.status, content)
     except (OSError, aiohttp.ClientError) as error:
         return unanswered(error)
+    return without_predictions(content, texts) if reply.status == 200 else refused(reply.status, content)

@@ -123,5 +123,7 @@ def _neighbours(path: Path) -> str:
     """Return which exports stand beside a path that is none, or how to make one."""
     beside = sorted(other.name for other in path.parent.glob("*/") if versions(other))
     if not beside:
-        return "`textclf export RUN` makes one under saved_models/."
+        there = Path("saved_models") / path.name
+        hint = f" Did you mean '{there}'?" if versions(there) else ""
+        return f"`textclf export RUN` makes one under saved_models/.{hint}"
     return f"In '{path.parent}' there are {listing(beside)}.{did_you_mean(path.name, beside)}"
