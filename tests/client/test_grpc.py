@@ -178,6 +178,11 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         GrpcClient(address, "messages")
 
 
+def test_the_address_that_was_meant_is_named() -> None:
+    with pytest.raises(ServingError, match=r"Did you mean 'example\.org:8500'\?$"):
+        GrpcClient("http://example.org:8500/", "messages")
+
+
 def test_a_missing_file_of_authorities_is_said(tmp_path: Path) -> None:
     with pytest.raises(ServingError, match=r"tls: expected a file of certificates, got '.*gone': No such file"):
         GrpcClient("127.0.0.1:1", "messages", tls=tmp_path / "gone")

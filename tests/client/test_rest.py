@@ -257,6 +257,33 @@ def test_another_protocol_is_no_server_that_is_away(greeting: bytes, scheme: str
         assert len(connections) == 1, "it was tried again"
 
 
+def test_a_connection_without_tls_that_just_ends_may_want_it() -> None:
+    failure, hint = Failure("Server disconnected without sending a response."), "If it wants TLS, its address begins"
+    for server, failed, advice, is_told in [
+        ("http://host", failure, PYTHON, True),
+        ("http://host", failure, COMMAND_LINE, True),
+        ("https://host", failure, PYTHON, False),
+        ("http://host", Failure("Connection refused"), PYTHON, False),
+    ]:
+        assert (hint in str(error_of(failed, PREDICT, server, "m", "after 1 attempt", advice))) == is_told
+    said = str(error_of(Failure("Socket closed"), PREDICT, "host:1", "m", "after 1 attempt", GRPC))
+    assert said.endswith("check the address. If it wants TLS, give `tls`.")
+
+
+def test_a_v1_too_many_is_told() -> None:
+    refused = Refusal(400, "Malformed request: POST /v1/v1/models/m:predict")
+    assert str(error_of(refused, PREDICT, "http://host/v1", "m", "", PYTHON)).endswith(
+        "Leave /v1 at the end of the address out: the client adds it."
+    )
+
+
+@pytest.mark.parametrize("server", ["http://ada:se/cret@host", "http://ada:cret@host:0"])
+def test_no_form_of_an_address_shows_its_password(server: str) -> None:
+    with pytest.raises(ServingError) as raised:
+        checked_address(server)
+    assert "cr" not in str(raised.value) and "host" in str(raised.value)
+
+
 REFUSALS = [
     (
         Refusal(404, "Servable not found for request: Latest(m)"),

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -82,7 +83,9 @@ class GrpcClient:
         cache: AnswerCache | None = None,
     ) -> None:
         if "://" in server or not re.search(r":\d+$", server):
-            raise ServingError(f"server: expected a host and a port such as {SERVER}, got {server!r}.")
+            meant = re.fullmatch(r"\w+://([\w.-]+:\d+)/?", server)
+            hint = f" Did you mean {meant[1]!r}?" if meant else ""
+            raise ServingError(f"server: expected a host and a port such as {SERVER}, got {server!r}.{hint}")
         self.core = Core(
             server,
             model,
@@ -91,7 +94,7 @@ class GrpcClient:
             retries=retries,
             cache=cache,
             caller=(identity(api_key), tls),
-            advice=GRPC,
+            advice=GRPC if tls is False else replace(GRPC, plain=""),
         )
         self._metadata = [] if api_key is None else [("authorization", f"Bearer {api_key}")]
         self._grpc = import_optional("grpc", "serve", "The gRPC client")

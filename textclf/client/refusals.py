@@ -22,9 +22,13 @@ _HINTS = [
     (r"[Ss]ignature (name:|key) |No signature was found", "Export the model again, by this version of textclf."),
     (r"equal to: .*text_pair|(Feature|alias): text_pair", "It was trained on pairs of texts: give text_pairs."),
     (r"named input: text_pair|extra: {text_pair}", "It was trained on single texts: leave text_pairs out."),
+    (r"Malformed request: \w+ .*/v1/v1/", "Leave /v1 at the end of the address out: the client adds it."),
     (r"message larger than max", "Ask with shorter texts, or a smaller batch_size."),
 ]
 """What to do about a refusal, by its words."""
+
+_CLOSED = re.compile("disconnected without sending|socket closed", re.IGNORECASE)
+"""As a server with TLS ends a connection that begins without it, and many a server whatever is wrong."""
 
 _TOO_MANY = re.compile(r"max_batch_size|maximum input batch size|maximum allowed batch")
 
@@ -83,9 +87,10 @@ def _unanswered(outcome: Failure, server: str, tried: str, advice: Advice) -> Se
         return ReplyError(f"{server}: {what}. {advice.protocol}")
     if outcome.lasting:
         return UnreachableError(f"{server}: expected a server that can be trusted: {reason}. {advice.trust}")
+    plain = advice.plain if _CLOSED.search(reason) and not server.startswith("https:") else ""
     return UnreachableError(
         f"{server}: expected a server, but none answered, {tried}: {reason}. "
-        "Start one with `textclf serve`, or check the address."
+        f"Start one with `textclf serve`, or check the address.{plain and ' '}{plain}"
     )
 
 

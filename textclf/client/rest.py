@@ -215,7 +215,11 @@ def without_secrets(server: str) -> str:
         >>> without_secrets("https://ada:secret@example.org/serving")
         'https://example.org/serving'
     """
-    return re.sub(r"//[^/]*@", "//", server)
+    try:
+        is_address = urlsplit(server).port != 0
+    except ValueError:  # as with a slash in the password, which may end anywhere before the last @
+        is_address = False
+    return re.sub(r"//[^/]*@" if is_address else r"//.*@", "//", server, flags=re.DOTALL)
 
 
 def _trust(verify: bool | str | Path | ssl.SSLContext) -> bool | ssl.SSLContext:
