@@ -77,7 +77,7 @@ class Gateway:
             config = config.replace(theirs, ours)
         (folder / "nginx.conf").write_text(config, encoding="utf-8")
         trusted = ssl.create_default_context(cafile=str(certificate))
-        self.client = httpx2.Client(base_url=f"https://127.0.0.1:{self.port}", verify=trusted)
+        self.client = httpx2.Client(base_url=f"https://127.0.0.1:{self.port}", verify=trusted, timeout=60)
 
     def let_in(self, name: str, key: str, model: str) -> None:
         line = f'"{hashlib.sha256(f"{key}:{model}".encode()).hexdigest()}" {name};\n'

@@ -43,8 +43,8 @@ class Running:
         self.asked = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        interceptor = CallInterceptor(self.records, access, limits, self.bodies)  # type: ignore[arg-type]
-        self.server = grpc.aio.server(interceptors=[interceptor], options=grpc_options(limits))
+        self.interceptor = CallInterceptor(self.records, access, limits, self.bodies)  # type: ignore[arg-type]
+        self.server = grpc.aio.server(interceptors=[self.interceptor], options=grpc_options(limits))
         method = grpc.unary_unary_rpc_method_handler(
             self._predict, self._parse, predict_pb2.PredictRequest.SerializeToString
         )
@@ -156,7 +156,7 @@ async def test_a_message_that_is_too_large_is_refused_by_grpc() -> None:
 
 @asynchronous
 async def test_a_message_that_does_not_come_is_not_waited_for_for_ever() -> None:
-    async with running(Limits(body_seconds=0.05)) as server, server.channel() as channel:
+    async with running(Limits(body_seconds=0.5)) as server, server.channel() as channel:
         call = channel.stream_unary(PREDICT)(silent(asyncio.Event()))
         expected = (grpc.StatusCode.DEADLINE_EXCEEDED, "The message did not come in time.")
         assert await refusal_of(call) == expected
@@ -179,20 +179,12 @@ async def test_who_sends_nothing_makes_room_for_who_does(monkeypatch: pytest.Mon
         await asyncio.gather(*refusals, return_exceptions=True)
 
 
-async def is_answered(channel: grpc.aio.Channel) -> bool:
-    try:
-        return bool(await channel.unary_unary(PREDICT)(message_of()))
-    except grpc.aio.AioRpcError as refusal:
-        assert refusal.code() is grpc.StatusCode.UNAVAILABLE
-        return False
-
-
 @asynchronous
 async def test_a_client_that_leaves_while_its_message_is_read_is_noted_and_gives_its_room_back() -> None:
     async with running(Limits(requests=1)) as server, server.channel() as gone, server.channel() as channel:
         call = gone.stream_unary(PREDICT)(silent(asyncio.Event()))
-        while await is_answered(channel):  # until the one that sends nothing has the only place
-            await asyncio.sleep(0.01)
+        await until(lambda: server.interceptor._running == 1)
+        assert (await refusal_of(channel.unary_unary(PREDICT)(message_of())))[0] is grpc.StatusCode.UNAVAILABLE
         call.cancel()
         await until(lambda: ("", "", Code.CANCELLED) in server.records.lines)
         assert await channel.unary_unary(PREDICT)(message_of())
@@ -239,7 +231,7 @@ async def test_a_refused_message_is_forgotten_without_the_collector() -> None:
                     grpc.StatusCode.INVALID_ARGUMENT,
                     "no",
                 )
-            await asyncio.sleep(0.1)
-            assert [reference() for reference in known] == [None] * 5
+            await until(lambda: all(reference() is None for reference in known))
+            assert len(known) == 5
         finally:
             gc.enable()

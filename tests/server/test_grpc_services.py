@@ -175,6 +175,30 @@ def test_a_config_of_models_is_passed_on(channel: grpc.Channel, models: Models) 
     assert [(metric.name, metric.int64_value_increase) for metric in reply.metric] == [("/a", 0)]
 
 
+def test_configs_that_wait_hold_one_thread(
+    channel: grpc.Channel, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, may_end = list[str](), threading.Event()
+
+    def reload(config: Any) -> None:
+        entered.append(config.model_config_list.config[0].name)
+        may_end.wait(30)
+
+    def request(name: str) -> Any:
+        named = management.ReloadConfigRequest()
+        named.config.model_config_list.config.add(name=name, base_path="/models/echo")
+        return named
+
+    monkeypatch.setattr(models, "reload", reload)
+    service = ModelServiceStub(channel)
+    calls = [service.HandleReloadConfigRequest.future(request(name), timeout=1) for name in "abcdef"]
+    assert {call.code() for call in calls} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    assert len(entered) == 1
+    may_end.set()
+    service.HandleReloadConfigRequest(request("last"), timeout=30)
+    assert entered[-1] == "last"
+
+
 def test_a_deadline_ends_the_call_down_to_the_runner(
     stub: PredictionServiceStub, models: Models, runner: Runner
 ) -> None:

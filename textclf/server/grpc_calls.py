@@ -83,10 +83,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                         request = handler.request_deserializer(message)
                         call.model = _model_of(request)
                         answering_it = handler.unary_unary(request, context)
-                        del (
-                            message,
-                            request,
-                        )  # gRPC keeps what `abort` raises, with its frames, until they are collected
+                        # gRPC keeps what `abort` raises, with its frames, until they are collected.
+                        del message, request
                         reply = await answering_it
                 code = _code_of(context)
                 return reply

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -213,6 +214,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        # One at a time, as `Models` has it anyway: who waits must not hold the threads that others work in.
+        self._changing = ThreadPoolExecutor(1, thread_name_prefix="textclf-reload")
 
     @_answered
     async def GetModelStatus(  # noqa: N802
@@ -239,7 +242,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        await asyncio.to_thread(self._models.reload, request.config)
+        await asyncio.get_running_loop().run_in_executor(self._changing, self._models.reload, request.config)
         response = management.ReloadConfigResponse()
         response.status.SetInParent()
         for name in request.metric_names:  # Metrics of the server in C++, which are not counted here.
