@@ -215,6 +215,12 @@ def test_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (
             "a.csv",
+            "Messages of March,,\n,,\nticket,message,queue\n"
+            + "".join(f"{number},where is my parcel number {number},{'ab'[number % 2]}\n" for number in range(20)),
+            "begins with 2 lines above the names of its columns, 'ticket', 'message', 'queue'. Take what is above",
+        ),
+        (
+            "a.csv",
             '"March" messages\ntext,label\n"one, two",x\n"three, four",y\n',
             "begins with a line whose quotes are broken, before the names of its columns, 'text', 'label'. Mend",
         ),

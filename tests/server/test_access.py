@@ -67,7 +67,8 @@ def test_a_name_is_given_once(path: Path) -> None:
         ("keys: [{name: a, models: []}]", "keys.0.sha256: Field required"),
         ("keys: [{name: a, sha256: x, models: all}]", "keys.0.models"),
         ("kys: []", "keys: Field required"),
-        ("", "the whole"),
+        ("", r"as `textclf keys api NAME` writes it, got nothing\."),
+        ("- ada", r"as `textclf keys api NAME` writes it, got \['ada'\]\."),
     ],
 )
 def test_a_file_that_says_something_else_lets_nobody_in(path: Path, text: str, message: str) -> None:

@@ -25,6 +25,7 @@ from textclf.errors import ExportError, RunError
 from textclf.gate.session import Session
 from textclf.server.access import add_key
 from textclf.server.app import LocalServer, Options, running
+from textclf.server.ports import bound
 from textclf.server.tls import Tls
 from textclf.store.models_config import write_labels
 
@@ -119,6 +120,10 @@ async def test_versions_labels_and_models_come_and_go_while_it_runs(base: Path) 
         shutil.rmtree(base / "new")
         (base / "m/9").mkdir()
         await until(lambda: any("m: version 9 cannot be loaded" in line for line in said))
+        (told,) = (line for line in said if "version 9 cannot" in line)
+        assert told.endswith(
+            f" `textclf verify {base / 'm/9'}` may say more; what is loaded stays, and it is tried again."
+        )
         shutil.copytree(base / "g/1", base / ".next").rename(base / "g/2")
         await until(lambda: "g: version 1 is unloaded" in said)
         assert said.index("g: version 2 is loaded") < said.index("g: version 1 is unloaded")
@@ -139,6 +144,10 @@ async def test_keys_open_what_they_are_for_and_nothing_else(base: Path, tmp_path
                 answer = await rest.request(method, f"/v1/models/{target}", json=BODY)
                 assert (answer.status_code, answer.json()) == (403, {"error": refused})
             assert [model["name"] for model in (await rest.get("/models.json")).json()["models"]] == ["m"]
+            answer = await rest.get("/monitoring/prometheus/metrics")
+            assert (answer.status_code, "of all models" in answer.json()["error"]) == (403, True)
+        async with client(server, headers={"Authorization": f"Bearer {ops}"}) as rest:
+            assert (await rest.get("/monitoring/prometheus/metrics")).status_code == 200
         async with client(server) as rest:
             assert (await rest.get("/v1/models/m")).status_code == 401
             assert (await rest.get("/models.json")).status_code == 401
@@ -213,6 +222,14 @@ async def test_a_port_that_is_taken_is_named(base: Path, which: str) -> None:
         )
         with pytest.raises(RunError, match=message):
             await LocalServer(chosen, lambda _: None).start()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_an_address_that_is_not_ours_is_named(host: str) -> None:
+    with pytest.raises(
+        RunError, match=rf"REST cannot listen on {host}:80: .+\. Name an address of this machine: --host"
+    ):
+        bound(host, 80, "REST")
 
 
 @pytest.mark.parametrize("which", ["REST", "gRPC", "REST while it loads", "told to end while it loads"])

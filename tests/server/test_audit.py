@@ -247,3 +247,14 @@ def test_nothing_is_written_once_it_is_closed(tmp_path: Path) -> None:
     with (tmp_path / "other").open("wb"):  # which gets the number that is free now
         log.write(call(), Code.OK)
     assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == [b"", b""]
+
+
+def test_a_log_that_may_only_be_written_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "audit.jsonl"
+    path.write_text("{}\n", encoding="utf-8")
+    with monkeypatch.context() as patched:  # as for others than root
+        patched.setattr(Path, "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
+        log = AuditLog(path, pytest.fail)
+    log.write(Call("REST"), Code.OK)
+    log.close()
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 2

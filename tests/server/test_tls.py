@@ -26,8 +26,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     key = write_key(tmp_path / "server.key")
     key.chmod(0o644)
+    (tmp_path / "server.crt").write_text("a certificate", encoding="utf-8")
     with pytest.raises(ExportError, match="can be read by others"):
-        Tls(key, key)
+        Tls(tmp_path / "server.crt", key)
+    with pytest.raises(ConfigError, match=r"key': expected a certificate, got a private key\. Are the two swapped"):
+        Tls(key, tmp_path / "server.crt")
 
 
 @pytest.mark.parametrize("passphrase", [None, b"secret"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from textclf.data.columns import choose_columns, is_header, second_text
-from textclf.data.dialect import Dialect, find_dialect
+from textclf.data.dialect import find_dialect
 from textclf.data.encodings import (
     NO_TEXT_FILE,
     EncodingGuess,
@@ -27,6 +27,7 @@ from textclf.data.readers.parquet import open_parquet, parquet_batches, readable
 from textclf.data.readers.rows import find_column, label_name
 from textclf.data.readers.sample import sample_path
 from textclf.data.readers.tfds import tfds_builder
+from textclf.data.table import whole_rows
 from textclf.errors import DataError, listing
 
 MOST_ROWS = 1000
@@ -142,7 +143,7 @@ def _beginning(path: Path) -> bytes:
 
 def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess, pair_column: str | None) -> Guess:
     found = find_dialect(path, name, encoding.name, MOST_ROWS + 1)
-    rows, width = _whole_rows(found, source), found.width
+    rows, width = whole_rows(found, source, pair_column), found.width
     columns = [[row[index] for row in rows[1:]] for index in range(width)]
     text, label = choose_columns(rows[0], columns, source, pair_column)
     header, header_certainty = is_header(rows[0], text, label, columns[label])
@@ -169,28 +170,6 @@ def _guess_delimited(source: str, path: Path, name: str, encoding: EncodingGuess
         odd_rows=found.odd_rows,
         second_column=second_text(names, columns, text, label),
     )
-
-
-def _whole_rows(found: Dialect, source: str) -> list[list[str]]:
-    """Return the rows that have as many fields as most; `DataError` if they are no table with a label to each text."""
-    if not found.rows:
-        raise DataError(f"'{source}' holds no rows.")
-    first = found.rows[0]
-    if found.width == 1:
-        raise DataError(f"'{source}' has a single column, {first[0][:60]!r}; expected texts and labels.")
-    if len(first) != found.width:
-        raise DataError(
-            f"'{source}' begins with a line of {len(first)} field{'' if len(first) == 1 else 's'}, "
-            f"{listing(field[:60] for field in first)}, but most of its lines have {found.width}. "
-            "Expected a name for each column: mend that line, or take it out."
-        )
-    rows = [row for row in found.rows if len(row) == found.width]
-    if len(rows) == 1:
-        raise DataError(
-            f"'{source}' holds a single line of fields, {listing(first)}: a header and no rows. Expected rows of a "
-            "text and a label below it."
-        )
-    return rows
 
 
 def _guess_jsonl(source: str, path: Path, encoding: EncodingGuess, pair_column: str | None) -> Guess:

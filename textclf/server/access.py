@@ -136,7 +136,10 @@ def _read(path: Path) -> _AccessFile:
     expected = "`keys:` with a list of `name`, `sha256` and `models`, as `textclf keys api NAME` writes it"
     try:
         content = read_guarded(path, OURS, _MOST_BYTES)
-        file = _AccessFile.model_validate(notation.parse(content.decode("utf-8-sig")))
+        said = notation.parse(content.decode("utf-8-sig"))
+        if not isinstance(said, dict):
+            raise ConfigError(f"'{path}': expected {expected}, got {'nothing' if said is None else repr(said)[:60]}.")
+        file = _AccessFile.model_validate(said)
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "the whole"

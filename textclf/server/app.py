@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import shlex
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,11 +15,11 @@ import grpc
 
 from textclf.engine import watch
 from textclf.engine.batching import Batching
-from textclf.engine.errors import RequestError
+from textclf.engine.errors import Code, RequestError
 from textclf.engine.runner import Direct
 from textclf.engine.versions import State, VersionStatus
 from textclf.engine.watch import Watch
-from textclf.errors import listing, refusal
+from textclf.errors import listing
 from textclf.server import metrics, page
 from textclf.server.access import Access
 from textclf.server.audit import AuditLog
@@ -178,7 +179,7 @@ class LocalServer:
         try:
             await self._http.start(listening, self._options.tls.context if self._options.tls else None)
         except OSError as error:  # two may hold a port, but one listen on it
-            raise taken(self._options.host, self._options.rest_port, "REST", refusal(error)) from None
+            raise taken(self._options.host, self._options.rest_port, "REST", error) from None
         self.rest_port = listening.getsockname()[1]
 
     def _config(self) -> "ModelServerConfig":
@@ -225,12 +226,20 @@ class LocalServer:
         if status.state is State.AVAILABLE:
             self._say(f"{name}: version {status.version} is loaded")
         elif status.message:
-            first_line = status.message.partition("\n")[0]  # TensorFlow adds the nodes of its graph; a status has all
-            self._say(f"{name}: version {status.version} cannot be loaded: {first_line}")
+            why = status.message.partition("\n")[0].rstrip(
+                "."
+            )  # TensorFlow adds the nodes of its graph; a status has all
+            self._say(f"{name}: version {status.version} cannot be loaded: {why}. {self._to_do(name, status)}")
         elif status.state is State.END:
             self._say(f"{name}: version {status.version} is unloaded")
 
+    def _to_do(self, name: str, status: VersionStatus) -> str:
+        folder = shlex.quote(str(Path(self._options.base) / name / str(status.version)))
+        return f"`textclf verify {folder}` may say more; what is loaded stays, and it is tried again."
+
     def _metrics_page(self) -> Reply:
+        if current_call().caller.models is not None:
+            raise RequestError(Code.PERMISSION_DENIED, "The metrics are of all models, which this key does not open.")
         return Reply(200, metrics.CONTENT_TYPE, self._metrics.page())
 
     def _models_list(self) -> Reply:

@@ -42,7 +42,8 @@ class AuditLog:
             raise ConfigError(f"The audit log '{path}' cannot be written: {refusal(error)}.") from None
         if stat.S_ISREG(os.fstat(self._file).st_mode):
             self._path = self._path.resolve()  # the file moves, and not a link to it
-            self._is_torn = _is_torn(self._path)
+            with contextlib.suppress(OSError):  # one that may only be written
+                self._is_torn = _is_torn(self._path)
         else:  # /dev/stderr, which nobody may rename
             self._max_bytes = math.inf
 
@@ -82,8 +83,8 @@ class AuditLog:
 
     def close(self) -> None:
         """Close the file; what would be written then is not."""
-        os.close(self._file)
         self._is_closed = True
+        os.close(self._file)
 
     def _append(self, line: bytes) -> None:
         """Write a line or nothing; what a full disk took of one is cut off, or else stays a line of its own."""

@@ -1,6 +1,7 @@
 """TensorFlow Serving's services of gRPC, over the same models and runner as REST."""
 
 import asyncio
+import contextvars
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -242,7 +243,8 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
                 "Only ModelConfigList is currently supported"
             )
-        await asyncio.get_running_loop().run_in_executor(self._changing, self._models.reload, request.config)
+        run = contextvars.copy_context().run  # it asks who calls
+        await asyncio.get_running_loop().run_in_executor(self._changing, run, self._models.reload, request.config)
         response = management.ReloadConfigResponse()
         response.status.SetInParent()
         for name in request.metric_names:  # Metrics of the server in C++, which are not counted here.

@@ -26,7 +26,10 @@ class Tls:
             ExportError: Others than its owner can read the key.
         """
         try:
-            self._certificate, self._key = Path(certificate).read_bytes(), read_guarded(Path(key), SECRET)
+            self._certificate = Path(certificate).read_bytes()
+            if b" PRIVATE KEY-----" in self._certificate and b" CERTIFICATE-----" not in self._certificate:
+                raise ConfigError(f"'{certificate}': expected a certificate, got a private key. Are the two swapped?")
+            self._key = read_guarded(Path(key), SECRET)
         except OSError as error:
             raise ConfigError(f"'{error.filename}' cannot be read: {refusal(error)}.") from None
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
