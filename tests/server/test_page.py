@@ -100,5 +100,8 @@ def test_a_key_is_typed_and_a_wrong_one_is_called_so(exported: Path, tmp_path: P
                 await page.evaluate("document.getElementById('ask').requestSubmit()")
                 words = {"error": "The API key is not known", "said": "messages, version 1"}[shown]
                 await page.wait_for(f"document.getElementById('{shown}').textContent.includes('{words}')")
+            await page.evaluate("fetch = () => Promise.reject(new TypeError('Failed to fetch'))")
+            await page.evaluate("document.getElementById('ask').requestSubmit()")
+            await page.wait_for("document.getElementById('error').textContent.includes('The server does not answer')")
 
     asyncio.run(look())

@@ -200,6 +200,8 @@ def test_a_server_is_told_of_all_models_or_of_some(tmp_path: Path) -> None:
     assert only.base_path == "/elsewhere/messages"
     with pytest.raises(ExportError, match=r"No model 'plan'.*Did you mean 'plain'"):
         served_config(tmp_path, ["plan"])
+    with pytest.raises(ExportError, match=r"No model 'saved_models/plain/'.*Did you mean 'plain'"):
+        served_config(tmp_path, ["saved_models/plain/"])
     with pytest.raises(ExportError, match="No served models in"):
         served_config(tmp_path / "nothing")
 

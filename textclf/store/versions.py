@@ -74,7 +74,8 @@ def find_model(base: str | Path, name: str) -> Path:
         return Path(base) / name
     if not found:
         raise no_models(base)
-    raise ExportError(f"No model '{name}' in '{base}'. There are {listing(found)}.{did_you_mean(name, found)}")
+    hint = did_you_mean(Path(name).name, found)  # who has just exported has a path in mind
+    raise ExportError(f"No model '{name}' in '{base}'. There are {listing(found)}.{hint}")
 
 
 def no_models(base: str | Path) -> ExportError:

@@ -15,7 +15,9 @@ function headers() {
 }
 
 async function getJson(path, options = {}) {
-  const reply = await fetch(path, { ...options, headers: headers() });
+  const reply = await fetch(path, { ...options, headers: headers() }).catch(() => {
+    throw new Error("The server does not answer. Is it still running?");
+  });
   const text = await reply.text();
   let body = {};
   try {
