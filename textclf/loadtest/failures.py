@@ -1,10 +1,11 @@
 """What a request of a load test failed of, in a line of a table, and what to do about it."""
 
-import json
 import os
 
 from textclf.client.advice import COMMAND_LINE
-from textclf.client.rest import message_of
+from textclf.client.errors import ReplyError
+from textclf.client.rest import message_of, outcome_of
+from textclf.client.steps import Answer, Ask
 from textclf.optional import import_optional
 
 aiohttp = import_optional("aiohttp", "serve", "A load test")
@@ -50,10 +51,10 @@ def without_predictions(body: bytes, texts: int) -> str:
         ('', '200 without a prediction for each text')
     """
     try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
+        outcome = outcome_of(Ask("predict"), 200, {}, body)
+    except ReplyError:
         return _NO_PREDICTIONS
-    predictions = reply.get("predictions") if isinstance(reply, dict) else None
+    predictions = outcome.value if isinstance(outcome, Answer) else None
     return "" if isinstance(predictions, list) and len(predictions) == texts else _NO_PREDICTIONS
 
 

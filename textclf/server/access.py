@@ -142,7 +142,7 @@ def _read(path: Path) -> _AccessFile:
         file = _AccessFile.model_validate(said)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "the whole"
+        where = ".".join(map(str, problem["loc"]))
         raise ConfigError(f"'{path}': expected {expected}; {where}: {problem['msg']}.") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"'{path}' cannot be read, so nobody could be let in: {refusal(error)}.") from None

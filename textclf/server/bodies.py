@@ -13,6 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.limits import Limits
+from textclf.server.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +56,7 @@ class Bodies:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._held = limits, 0
-        self._turns, self._waiting = asyncio.Semaphore(limits.large_requests), 0
+        self._turns = Turns(limits.large_requests)
 
     @contextmanager
     def reading(self) -> Iterator["Reader"]:
@@ -76,17 +77,10 @@ class Bodies:
         if size < LARGE:
             yield
             return
-        if self._waiting >= self._limits.requests // 2:
+        if self._turns.waiting >= self._limits.requests // 2:
             raise RequestError(Code.UNAVAILABLE, "The server has as many large requests as it may. Try again.")
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
+        async with self._turns.turn():
             yield
-        finally:
-            self._turns.release()
 
     def take(self, count: int) -> None:
         """Count bytes as held; fewer, if negative.

@@ -97,7 +97,7 @@ class HttpServer:
                     await response.write_eof()
             except TimeoutError:
                 request.protocol.force_close()
-            if self._connections.is_ending:
+            if self._connections.is_ending:  # perhaps only since the reply was made
                 request.protocol.close()
         return response
 

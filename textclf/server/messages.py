@@ -4,13 +4,12 @@ What has come of a message is held by gRPC until all of it has, and counted nowh
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import grpc
 
 from textclf.engine.errors import Code, RequestError
 from textclf.server.limits import Limits
+from textclf.server.turns import Turns
 
 _HURRIED_SECONDS = 2.0
 """How long a message may take while others wait to be read: a client that sends nothing keeps nobody from it."""
@@ -21,9 +20,8 @@ class Messages:
 
     def __init__(self, limits: Limits) -> None:
         self._seconds = limits.body_seconds
-        self._turns = asyncio.Semaphore(max(1, limits.all_bodies_bytes // limits.body_bytes))
+        self._turns = Turns(max(1, limits.all_bodies_bytes // limits.body_bytes))
         self._reading: dict[asyncio.Timeout, float] = {}
-        self._waiting = 0
 
     async def read(self, context: grpc.aio.ServicerContext) -> bytes:
         """Return the message of a call; no bytes if there is none.
@@ -31,8 +29,10 @@ class Messages:
         Raises:
             RequestError: DEADLINE_EXCEEDED; it does not come to an end in time.
         """
-        async with self._turn():
-            seconds = self._seconds if not self._waiting else min(self._seconds, _HURRIED_SECONDS)
+        if self._turns.are_taken:
+            self._hurry()
+        async with self._turns.turn():
+            seconds = self._seconds if not self._turns.waiting else min(self._seconds, _HURRIED_SECONDS)
             reading = asyncio.create_task(context.read())
             reading.add_done_callback(_forget)
             try:
@@ -45,20 +45,6 @@ class Messages:
             finally:
                 self._reading.pop(patience, None)
         return b"" if message is grpc.aio.EOF else bytes(message)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._turns.locked():
-            self._hurry()
-        self._waiting += 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._turns.release()
 
     def _hurry(self) -> None:
         for patience, started in self._reading.items():
